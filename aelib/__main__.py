@@ -1,0 +1,82 @@
+"""The command line: python -m aelib run | data."""
+
+import os
+import sys
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def cli():
+    """Autoencoders in guided notebooks: execute and check them, fetch their data."""
+
+
+@cli.command()
+@click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
+@click.option("--profile", default="standard", metavar="NAME", help="quick, standard (the default) or full.")
+@click.option(
+    "--backend",
+    default=lambda: os.environ.get("KERAS_BACKEND") or "tensorflow",
+    metavar="NAME",
+    help="tensorflow, jax or torch; $KERAS_BACKEND or tensorflow by default.",
+)
+@click.option(
+    "-p",
+    "given",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter's value; series.toml lists them.",
+)
+@click.option("--out", default="reports", show_default=True, metavar="FOLDER", help="Where the report goes.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Notebooks at a time.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End a notebook that takes longer; without it there is no limit.",
+)
+def run(notebooks, profile, backend, given, out, jobs, deadline):
+    """Execute notebooks of the series (all of them by default), check their targets, publish a report.
+
+    Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a notebook did not finish; 130 or 143
+    interrupted.
+    """
+    # Here, so that help and mistakes need not wait for papermill and nbconvert.
+    from aelib.series import results, runner
+
+    if deadline is not None and not deadline < float("inf"):
+        raise click.UsageError("--deadline must be a number of seconds; received " + str(deadline))
+    plans = runner.plan(notebooks, profile, backend, given)
+    try:
+        done, signal = runner.run(plans, profile, backend, out, jobs=jobs, deadline=deadline)
+    except OSError as error:
+        click.echo(f"error: the report could not be written: {error}", err=True)
+        return 3
+    click.echo(results.verdict_text(done))
+    click.echo(f"\n{os.path.join(out, 'index.html')}")
+    return {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}.get(signal, done.exit_code)
+
+
+def main():
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    from aelib.series.spec import UsageError
+
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        code = _refuse(error.format_message())
+    except UsageError as error:
+        code = _refuse(error)
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    sys.exit(code)
+
+
+def _refuse(message):
+    click.echo("error: " + " ".join(str(message).split()), err=True)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""A notebook file in; out: the notebook stripped for a run, and the executed one made fit to publish."""
+
+import ast
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+
+from aelib.series.spec import UsageError
+
+INDEX = "aelib_cell"  # key in a cell's metadata while it runs: its index in the source notebook
+SHOWN = 20_000  # characters of a printed output that are published
+
+
+def read(path):
+    """The notebook of a file, in format 4; raises UsageError where there is none."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not a notebook: not UTF-8 text") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            notebook = nbformat.reads(text, as_version=4)
+            nbformat.validate(notebook)
+    except Exception as error:  # nbformat raises nearly anything on JSON that is not a notebook
+        reason = (
+            "not JSON" if isinstance(error, nbformat.reader.NotJSONError) else str(error).partition("\n")[0]
+        )
+        raise UsageError(f"{path} is not a notebook: {reason[:120]}") from None
+    return notebook
+
+
+def parameter_defaults(notebook, name):
+    """{name: value} of the cell tagged `parameters`; raises UsageError where it is not plain assignments."""
+    cells = [cell for cell in notebook.cells if "parameters" in _tags(cell)]
+    if len(cells) != 1:
+        raise UsageError(f"{name} must have one cell tagged `parameters`; found {len(cells)}")
+    values = {}
+    try:
+        for statement in ast.parse(cells[0].source).body:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            values.update({target.id: ast.literal_eval(statement.value) for target in targets})
+    except (SyntaxError, ValueError, AttributeError):
+        raise UsageError(f"{name}: its `parameters` cell must hold assignments of literals only") from None
+    return values
+
+
+def code_cells(notebook):
+    """The indices of the cells that a run must execute: code that is not empty."""
+    return [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
+
+
+def stripped(notebook):
+    """A copy with nothing left of an earlier run; each cell knows its index, whatever papermill inserts."""
+    notebook = nbformat.from_dict(notebook)
+    for index, cell in enumerate(notebook.cells):
+        cell.metadata[INDEX] = index
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
+    return notebook
+
+
+def executed(path, source):
+    """The notebook that a worker left, or the source where it was killed before it left a whole one."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError):
+        return nbformat.from_dict(source)
+
+
+def published(executed, done, begun, hide):
+    """The executed notebook, made fit to publish.
+
+    Args:
+        executed: as papermill left it, however the run ended.
+        done: indices (in the source notebook) of the cells that the kernel answered "ok".
+        begun: index of the cell in which the run stopped, or None.
+        hide: {path of this machine: what is shown in its place}.
+    """
+    executed.cells = [cell for cell in executed.cells if "papermill-error-cell-tag" not in _tags(cell)]
+    for cell in executed.cells:
+        index = cell.metadata.pop(INDEX, None)
+        if cell.cell_type != "code":
+            cell.metadata.pop("papermill", None)
+            continue
+        injected = index is None and bool(done or begun is not None)
+        if index not in done and index != begun and not injected:
+            cell.outputs, cell.execution_count = [], None
+        # papermill marks every cell "completed" when a kernel dies.
+        status = "completed" if index in done or injected else "failed" if index == begun else "pending"
+        cell.metadata["papermill"] = {**cell.metadata.get("papermill", {}), "status": status}
+        for output in cell.outputs:
+            _clean(output, hide)
+    about = executed.metadata.get("papermill", {})
+    for key in ("input_path", "output_path", "environment_variables"):
+        about.pop(key, None)
+    return executed
+
+
+def machine_paths(scratch):
+    """{path of this machine: what a published file shows in its place}, longest first."""
+    checkout = Path(__file__).resolve().parents[2]
+    paths = {
+        str(scratch): "…",
+        sys.prefix: "…",
+        sys.base_prefix: "…",
+        str(checkout): "…",
+        str(Path.home()): "~",
+    }
+    return {path: paths[path] for path in sorted(paths, key=len, reverse=True) if len(path) > 1}
+
+
+def hidden(text, hide):
+    """The text without the paths of this machine."""
+    for path, instead in hide.items():
+        text = text.replace(path, instead)
+    return text
+
+
+def shortened(text, limit=SHOWN):
+    """The text, or its beginning and end with a line between them that says what was left out."""
+    if len(text) <= limit:
+        return text
+    head, tail = text[: limit // 2], text[-limit // 2 :]
+    head = head[: head.rfind("\n") + 1] or head + "\n"
+    tail = tail[tail.find("\n") + 1 :] or tail
+    lines = text.count("\n") - head.count("\n") - tail.count("\n")
+    characters = len(text) - len(head) - len(tail)
+    return f"{head}[... {max(lines, 0):,} lines, {characters:,} characters left out ...]\n{tail}"
+
+
+def _clean(output, hide):
+    if output.output_type == "stream":
+        output.text = hidden(shortened(output.text), hide)
+    elif output.output_type == "error":
+        output.evalue = hidden(shortened(output.evalue), hide)
+        output.traceback = [hidden(shortened(line), hide) for line in output.traceback]
+    elif "text/plain" in output.data:
+        output.data["text/plain"] = hidden(shortened(output.data["text/plain"]), hide)
+
+
+def _tags(cell):
+    return cell.metadata.get("tags", [])

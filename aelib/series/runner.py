@@ -1,0 +1,145 @@
+"""Names of notebooks and the options of `python -m aelib run` in; a published, judged run out."""
+
+import importlib.util
+import signal
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import monotonic
+
+import nbformat
+
+from aelib.series import document, publish, report, results
+from aelib.series.outcome import Trace, conclude
+from aelib.series.progress import Progress
+from aelib.series.spec import PROFILES, Notebook, UsageError, check_given, chosen, load_series
+from aelib.series.supervisor import execute
+
+BACKENDS = ("tensorflow", "jax", "torch")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One notebook about to be executed."""
+
+    notebook: Notebook
+    document: nbformat.NotebookNode
+    parameters: dict
+    cells: list[int]
+
+
+def plan(names, profile, backend, given):
+    """A Plan per notebook; raises UsageError for whatever could be known to fail before a kernel starts."""
+    if profile not in PROFILES:
+        raise UsageError(f"profile must be one of {', '.join(PROFILES)}; received {profile!r}")
+    if backend not in BACKENDS:
+        raise UsageError(f"backend must be one of {', '.join(BACKENDS)}; received {backend!r}")
+    notebooks = chosen(load_series(), names)
+    check_given(notebooks, given)
+    values = {notebook.name: notebook.values(profile, given) for notebook in notebooks}
+    if not _installed(backend):
+        raise UsageError(
+            f"backend {backend} is not installed; pip install {backend}, or choose another --backend"
+        )
+    if not _installed("ipykernel"):
+        raise UsageError("no kernel is installed in this environment; pip install ipykernel")
+    return [_plan(notebook, values[notebook.name]) for notebook in notebooks]
+
+
+def run(plans, profile, backend, out, *, jobs=1, deadline=None):
+    """Execute and publish the plans under `out`.
+
+    Returns:
+        (results.Run, name of the signal that ended it or None). Raises UsageError where `out` cannot be had, and
+        OSError where it cannot be written to later.
+    """
+    with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _signals() as stop:
+        started, begin, run_id = datetime.now().astimezone(), monotonic(), uuid.uuid4().hex
+        progress = Progress(sum(len(each.cells) for each in plans))
+
+        def one(each):
+            return _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress)
+
+        try:
+            with ThreadPoolExecutor(jobs) as pool:
+                outcomes = list(pool.map(one, plans))
+        finally:
+            progress.close()
+        seconds = round(monotonic() - begin, 2)
+        done = results.Run(run_id, profile, backend, started, seconds, results.versions(backend), outcomes)
+        publish.write(folder, "index.html", report.index_html(done))
+        publish.write(folder, "junit.xml", results.junit_xml(done))
+        publish.write(folder, "results.json", results.results_json(done))
+        return done, stop.signal
+
+
+class Stop(threading.Event):
+    """Set by the first signal that asks the run to end, which it keeps."""
+
+    signal = None
+
+
+def _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress):
+    name = each.notebook.name
+    place = scratch / name
+    place.mkdir()
+    trace = Trace()
+    if stop.is_set():
+        trace.stopped = stop.signal
+    else:
+        progress.begin(name)
+        source = document.stripped(each.document)
+        for event in execute(source, each.parameters, run_id, backend, place, stop, deadline, trace):
+            if event == "replied" and trace.done and trace.replies[-1]["cell"] == trace.done[-1]:
+                progress.cell(name, len(trace.done), len(each.cells))
+    outcome = conclude(each.notebook, each.parameters, run_id, each.cells, trace, deadline)
+    hide = document.machine_paths(scratch)
+    outcome = replace(
+        outcome,
+        cause=outcome.cause and document.hidden(outcome.cause, hide),
+        published=trace.stopped is None or trace.seconds > 0,
+    )
+    if outcome.published:
+        executed = document.executed(place / "executed.ipynb", source)
+        executed = document.published(executed, trace.done, trace.open_cell, hide)
+        publish.write(folder, f"{name}.ipynb", nbformat.writes(executed) + "\n")
+        publish.write(folder, f"{name}.html", report.notebook_html(executed, outcome))
+        progress.end(name, outcome.status, trace.seconds)
+    return outcome
+
+
+def _plan(notebook, parameters):
+    source = document.read(notebook.path)
+    found = document.parameter_defaults(source, notebook.name)
+    if differing := set(found) ^ {"profile", *notebook.parameters}:
+        names = ", ".join(sorted(differing))
+        raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
+    report.check_equations(source, notebook.name)
+    return Plan(notebook, source, parameters, document.code_cells(source))
+
+
+def _installed(module):
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@contextmanager
+def _signals():
+    stop = Stop()
+
+    def note(number, frame):
+        stop.signal = stop.signal or signal.Signals(number).name
+        stop.set()
+
+    before = {number: signal.signal(number, note) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,86 @@
+"""A prepared notebook and its parameters in (one JSON line on stdin); execution events out (JSON lines on stdout).
+
+Runs in a session of its own as `python -m aelib.series.worker`, so that a notebook can take down no more than this
+process. An event `replied` rests on the kernel's own reply: papermill marks cells "completed" that never ran.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+
+from aelib.series.document import INDEX
+from aelib.series.processes import TOKEN, end_family
+from aelib.series.verdict import METRICS_MIME
+
+
+def main():
+    # A cell's prints must not mix with the events, and the kernel must not hold the pipe open: hence a private copy.
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_die_with_the_run, daemon=True).start()
+
+    def tell(event, **fields):
+        events.write(json.dumps({"event": event, **fields}) + "\n")
+        events.flush()
+
+    try:
+        _execute(job, tell)
+        tell("end", ename=None, evalue="")
+    except Exception as error:
+        tell("end", ename=type(error).__name__, evalue=str(error)[:2000])
+
+
+def _execute(job, tell):
+    import papermill
+    from jupyter_client.manager import AsyncKernelManager
+
+    class KernelManager(AsyncKernelManager):
+        """Tells how a kernel ended, which nbclient's DeadKernelError leaves out."""
+
+        async def is_alive(self):
+            alive = await super().is_alive()
+            if not alive and self.has_kernel:
+                tell("dead", exitcode=await self.provisioner.poll())
+            return alive
+
+    def started(cell, cell_index):
+        tell("started", cell=cell.metadata.get(INDEX))
+
+    def replied(cell, cell_index, execute_reply):
+        content = execute_reply["content"]
+        records = [
+            output.data[METRICS_MIME] for output in cell.outputs if METRICS_MIME in output.get("data", {})
+        ]
+        fields = {key: content.get(key) for key in ("status", "ename", "evalue")}
+        tell("replied", cell=cell.metadata.get(INDEX), records=records, **fields)
+
+    papermill.execute_notebook(
+        job["source"],
+        job["executed"],
+        parameters=job["parameters"],
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        autosave_cell_every=5,
+        cwd=job["cwd"],
+        start_timeout=120,
+        # The default of 4 s loses the end of a long output.
+        iopub_timeout=120,
+        kernel_manager_class=KernelManager,
+        on_cell_execute=started,
+        on_cell_executed=replied,
+    )
+
+
+def _die_with_the_run():
+    # The run holds the other end of stdin: its end, however sudden, ends this process and all it started.
+    sys.stdin.read()
+    end_family(os.getpid(), os.environ.get(TOKEN))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
