@@ -58,6 +58,23 @@ def run(notebooks, profile, backend, given, out, jobs, deadline):
     return {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}.get(signal, done.exit_code)
 
 
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME ...]")
+def data(names):
+    """Fetch and verify the named sets of images; without a name, list what there is."""
+    from aelib.data import NAMES, DataError, describe, fetch
+
+    for name in names:
+        if name not in NAMES:
+            raise click.UsageError(f"no data {name!r}; there are {', '.join(NAMES)}")
+    try:
+        for name in names or NAMES:
+            click.echo(fetch(name) if names else describe(name))
+    except DataError as error:
+        return _refuse(error)
+    return 0
+
+
 def main():
     """Run the command line; a user's mistake is one line and exit code 2."""
     from aelib.series.spec import UsageError

@@ -1,4 +1,4 @@
-"""The notebooks as a checked series: a notebook's last cell calls `check`; `python -m aelib run` does the rest."""
+"""The notebooks as a checked series: `check` ends a notebook, `python -m aelib run` executes and judges."""
 
 from aelib.series.verdict import TargetMissed, check
 

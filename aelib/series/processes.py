@@ -1,6 +1,7 @@
 """A process and a token in; every process that a notebook started, found and ended."""
 
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -8,12 +9,10 @@ TOKEN = "AELIB_WORKER"  # environment variable by which a child is found after i
 
 
 def family(pid, token):
-    """The processes below pid, and those that carry the token, whoever their parent is by now; pid is not among them."""
+    """The processes below pid and those that carry the token, whoever their parent is by now, without pid."""
     found = set()
-    try:
+    with suppress(psutil.Error):
         found.update(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
-        pass
     for process in psutil.process_iter():
         try:
             if token and process.environ().get(TOKEN) == token:
@@ -28,10 +27,8 @@ def end_family(pid, token, *, seconds=3.0):
     end = time.monotonic() + seconds
     while (processes := family(pid, token)) and time.monotonic() < end:
         for process in processes:
-            try:
+            with suppress(psutil.Error):
                 process.kill()
-            except psutil.Error:
-                continue
         psutil.wait_procs(processes, timeout=0.2)
 
 

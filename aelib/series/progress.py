@@ -1,4 +1,4 @@
-"""Cells done in; a bar on a terminal, or a few lines in a log, out (on stderr, so that stdout stays the verdict)."""
+"""Cells done in; a bar on a terminal or a few lines in a log out, on stderr: stdout is for the verdict."""
 
 import sys
 from threading import Lock

@@ -55,7 +55,7 @@ def scratch_folder(out):
 
 
 def write(folder, name, text):
-    """Put a file in place whole: a reader sees the old one or the new one, and so does a crash. Raises OSError."""
+    """Put a file in place whole: a reader, or a crash, finds the old one or the new one. Raises OSError."""
     descriptor, part = tempfile.mkstemp(prefix=PART, dir=folder)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
 """An executed notebook or a run in; a page of HTML out that needs no network and no script."""
 
 import re
-from functools import cache
+from html import escape
 from pathlib import Path
 
 import latex2mathml.converter
@@ -33,8 +33,16 @@ def index_html(run):
 
 def notebook_html(notebook, outcome):
     """The page of one executed notebook, with its verdict at the top."""
-    html, _ = _exporter().from_notebook_node(notebook, {"aelib": outcome, "metadata": {"name": outcome.name}})
+    # Not shared: an exporter keeps state while it converts, and notebooks may run in parallel.
+    exporter = PageExporter(template_file=str(TEMPLATES / "page.html"))
+    html, _ = exporter.from_notebook_node(notebook, {"aelib": outcome, "metadata": {"name": outcome.name}})
     return html
+
+
+def failure_html(outcome):
+    """The page of a notebook whose outputs cannot be shown."""
+    title, cause = escape(f"{outcome.name}: {outcome.status}"), escape(outcome.cause)
+    return f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title><p>{cause}</p></html>'
 
 
 def check_equations(notebook, name):
@@ -91,8 +99,3 @@ class PageExporter(HTMLExporter):
     def markdown2html(self, context, source):
         attachments = context.get("cell", {}).get("attachments", {})
         return MarkdownWithMath(renderer=MathRenderer(attachments=attachments)).render(source)
-
-
-@cache
-def _exporter():
-    return PageExporter(template_file=str(TEMPLATES / "page.html"))

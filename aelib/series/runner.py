@@ -19,7 +19,8 @@ from aelib.series.spec import PROFILES, Notebook, UsageError, check_given, chose
 from aelib.series.supervisor import execute
 
 BACKENDS = ("tensorflow", "jax", "torch")
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANGUP = signal.SIGHUP
+SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def run(plans, profile, backend, out, *, jobs=1, deadline=None):
     """Execute and publish the plans under `out`.
 
     Returns:
-        (results.Run, name of the signal that ended it or None). Raises UsageError where `out` cannot be had, and
-        OSError where it cannot be written to later.
+        (results.Run, name of the signal that ended it or None). Raises UsageError where `out` cannot be had,
+        and OSError where it cannot be written to later.
     """
     with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _signals() as stop:
         started, begin, run_id = datetime.now().astimezone(), monotonic(), uuid.uuid4().hex
@@ -66,7 +67,11 @@ def run(plans, profile, backend, out, *, jobs=1, deadline=None):
 
         try:
             with ThreadPoolExecutor(jobs) as pool:
-                outcomes = list(pool.map(one, plans))
+                try:
+                    outcomes = list(pool.map(one, plans))
+                except BaseException:
+                    stop.set()
+                    raise
         finally:
             progress.close()
         seconds = round(monotonic() - begin, 2)
@@ -107,9 +112,19 @@ def _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress):
         executed = document.executed(place / "executed.ipynb", source)
         executed = document.published(executed, trace.done, trace.open_cell, hide)
         publish.write(folder, f"{name}.ipynb", nbformat.writes(executed) + "\n")
-        publish.write(folder, f"{name}.html", report.notebook_html(executed, outcome))
+        outcome, page = _page(executed, outcome)
+        publish.write(folder, f"{name}.html", page)
         progress.end(name, outcome.status, trace.seconds)
     return outcome
+
+
+def _page(executed, outcome):
+    try:
+        return outcome, report.notebook_html(executed, outcome)
+    except Exception as error:  # what a cell displayed may be anything, and the other notebooks must go on
+        cause = f"its page could not be made: {type(error).__name__}: {error}"
+        outcome = replace(outcome, status="failed", cause="; ".join(filter(None, [outcome.cause, cause])))
+        return outcome, report.failure_html(outcome)
 
 
 def _plan(notebook, parameters):
@@ -137,7 +152,11 @@ def _signals():
         stop.signal = stop.signal or signal.Signals(number).name
         stop.set()
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    # A run under nohup ignores SIGHUP already, and goes on doing so.
+    taken = [
+        number for number in SIGNALS if number is not HANGUP or signal.getsignal(HANGUP) != signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, note) for number in taken}
     try:
         yield stop
     finally:

@@ -1,4 +1,4 @@
-"""notebooks/series.toml in; the notebooks with their parameters, profiles and targets out, all of it checked."""
+"""notebooks/series.toml in; the notebooks with their parameters, profiles and targets, all checked, out."""
 
 import math
 import os
@@ -141,7 +141,7 @@ def load_series(folder=None):
 
 
 def chosen(series, names):
-    """The named notebooks (all without names; `.ipynb` may stand at the end), each once; raises UsageError."""
+    """The named notebooks, each once, and all of them without names; raises UsageError."""
     names = [name.removesuffix(".ipynb") for name in names]
     for name in names:
         if name not in series:

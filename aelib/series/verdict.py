@@ -1,4 +1,4 @@
-"""Metrics and targets in, judged targets out; `check` shows them in a notebook and hands the numbers to the run."""
+"""Metrics and targets in; judged targets out. `check` shows them and hands the numbers to the run."""
 
 import math
 import numbers

@@ -1,7 +1,7 @@
-"""A prepared notebook and its parameters in (one JSON line on stdin); execution events out (JSON lines on stdout).
+"""A stripped notebook and its parameters in (a JSON line on stdin); events out (JSON lines on stdout).
 
-Runs in a session of its own as `python -m aelib.series.worker`, so that a notebook can take down no more than this
-process. An event `replied` rests on the kernel's own reply: papermill marks cells "completed" that never ran.
+Runs in a session of its own as `python -m aelib.series.worker`, so that a notebook can take down no more than
+this process. An event `replied` rests on the kernel's own reply: papermill calls cells that never ran completed.
 """
 
 import json
@@ -16,7 +16,7 @@ from aelib.series.verdict import METRICS_MIME
 
 
 def main():
-    # A cell's prints must not mix with the events, and the kernel must not hold the pipe open: hence a private copy.
+    # A private copy: a cell's prints must not mix with the events, nor the kernel hold the pipe open.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     job = json.loads(sys.stdin.readline())
