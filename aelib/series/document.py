@@ -5,9 +5,13 @@ import sys
 import warnings
 from pathlib import Path
 
-import nbformat
+# jsonschema builds a grammar of web addresses when it is imported, which no notebook's schema asks for: it is
+# half of the time that a run needs to start.
+sys.modules.setdefault("rfc3987_syntax", None)
 
-from aelib.series.spec import UsageError
+import nbformat  # noqa: E402
+
+from aelib.series.spec import UsageError  # noqa: E402
 
 INDEX = "aelib_cell"  # key in a cell's metadata while it runs: its index in the source notebook
 SHOWN = 20_000  # characters of a printed output that are published
@@ -16,7 +20,7 @@ SHOWN = 20_000  # characters of a printed output that are published
 def read(path):
     """The notebook of a file, in format 4; raises UsageError where there is none."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        content = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -24,7 +28,7 @@ def read(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            notebook = nbformat.reads(text, as_version=4)
+            notebook = nbformat.reads(content, as_version=4)
             nbformat.validate(notebook)
     except Exception as error:  # nbformat raises nearly anything on JSON that is not a notebook
         reason = (
@@ -65,6 +69,11 @@ def stripped(notebook):
     return notebook
 
 
+def text(notebook):
+    """The text of a notebook's file."""
+    return nbformat.writes(notebook) + "\n"
+
+
 def executed(path, source):
     """The notebook that a worker left, or the source where it was killed before it left a whole one."""
     try:
@@ -73,13 +82,13 @@ def executed(path, source):
         return nbformat.from_dict(source)
 
 
-def published(executed, done, begun, hide):
+def published(executed, done, broken, hide):
     """The executed notebook, made fit to publish.
 
     Args:
         executed: as papermill left it, however the run ended.
         done: indices (in the source notebook) of the cells that the kernel answered "ok".
-        begun: index of the cell in which the run stopped, or None.
+        broken: indices of the cells that were begun and have no such answer.
         hide: {path of this machine: what is shown in its place}.
     """
     executed.cells = [cell for cell in executed.cells if "papermill-error-cell-tag" not in _tags(cell)]
@@ -88,11 +97,11 @@ def published(executed, done, begun, hide):
         if cell.cell_type != "code":
             cell.metadata.pop("papermill", None)
             continue
-        injected = index is None and bool(done or begun is not None)
-        if index not in done and index != begun and not injected:
+        begun = index in done or index in broken or (index is None and cell.execution_count is not None)
+        if not begun:
             cell.outputs, cell.execution_count = [], None
         # papermill marks every cell "completed" when a kernel dies.
-        status = "completed" if index in done or injected else "failed" if index == begun else "pending"
+        status = "failed" if index in broken else "completed" if begun else "pending"
         cell.metadata["papermill"] = {**cell.metadata.get("papermill", {}), "status": status}
         for output in cell.outputs:
             _clean(output, hide)

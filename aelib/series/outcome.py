@@ -39,9 +39,15 @@ class Trace:
         return [one["cell"] for one in self.replies if one["status"] == "ok" and one["cell"] is not None]
 
     @property
+    def broken(self):
+        """Indices of the cells that were begun and not answered "ok"."""
+        begun = {one["cell"] for one in self.replies} | {self.started}
+        return begun - {None, *self.done}
+
+    @property
     def open_cell(self):
-        """The cell that was begun and is not done, or None."""
-        return self.started if self.started not in self.done else None
+        """The cell that was begun and not answered at all, or None."""
+        return self.started if self.started not in [one["cell"] for one in self.replies] else None
 
 
 @dataclass(frozen=True)

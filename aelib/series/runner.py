@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
-import nbformat
-
 from aelib.series import document, publish, report, results
 from aelib.series.outcome import Trace, conclude
 from aelib.series.progress import Progress
@@ -28,7 +26,7 @@ class Plan:
     """One notebook about to be executed."""
 
     notebook: Notebook
-    document: nbformat.NotebookNode
+    document: dict
     parameters: dict
     cells: list[int]
 
@@ -110,8 +108,8 @@ def _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress):
     )
     if outcome.published:
         executed = document.executed(place / "executed.ipynb", source)
-        executed = document.published(executed, trace.done, trace.open_cell, hide)
-        publish.write(folder, f"{name}.ipynb", nbformat.writes(executed) + "\n")
+        executed = document.published(executed, trace.done, trace.broken, hide)
+        publish.write(folder, f"{name}.ipynb", document.text(executed))
         outcome, page = _page(executed, outcome)
         publish.write(folder, f"{name}.html", page)
         progress.end(name, outcome.status, trace.seconds)

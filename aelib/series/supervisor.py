@@ -9,8 +9,7 @@ import threading
 from pathlib import Path
 from time import monotonic
 
-import nbformat
-
+from aelib.series import document
 from aelib.series.processes import TOKEN, end_family
 from aelib.series.spec import series_folder
 
@@ -26,7 +25,7 @@ def execute(source, parameters, run_id, backend, place, stop, deadline, trace):
     token = f"{run_id}-{place.name}"
     work = place / "work"
     work.mkdir()
-    nbformat.write(source, place / "source.ipynb")
+    (place / "source.ipynb").write_text(document.text(source), encoding="utf-8")
     log = place / "worker.log"
     with open(log, "wb") as stderr:
         worker = subprocess.Popen(

@@ -1,7 +1,8 @@
 """A stripped notebook and its parameters in (a JSON line on stdin); events out (JSON lines on stdout).
 
 Runs in a session of its own as `python -m aelib.series.worker`, so that a notebook can take down no more than
-this process. An event `replied` rests on the kernel's own reply: papermill calls cells that never ran completed.
+this process. An event `replied` rests on the reply of the kernel, for papermill calls a cell completed that
+never ran.
 """
 
 import json

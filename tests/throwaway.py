@@ -1,0 +1,90 @@
+"""Throw-away notebooks without Keras, and the command line run on them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
+PARAMETERS = (
+    'profile: str = "standard"\nseed: int = 0\nrate: float = 0.5\nkind: str = "plain"\nfast: bool = False\n'
+)
+TABLE = """
+[{name}.parameters]
+seed = {{ type = "int", default = 0, min = 0, max = 100 }}
+rate = {{ type = "float", default = 0.5, above = 0, max = 10 }}
+kind = {{ type = "str", default = "plain", choices = ["plain", "odd"] }}
+fast = {{ type = "bool", default = false }}
+[{name}.targets]
+error = {{ at_most = 0.6, baseline = "trivial" }}
+[{name}.profiles.quick]
+parameters = {{ seed = 7 }}
+targets.error = {{ at_most = 0.7, baseline = "trivial" }}
+"""
+
+
+def check(value="rate", name="{name}"):
+    """The cell that ends a notebook: its error is the value of an expression."""
+    return (
+        "from aelib.series import check\n"
+        f'check("{name}", {{"error": {value}, "trivial": 0.9, "seed": seed}}, profile=profile)'
+    )
+
+
+def make_series(folder, notebooks):
+    """A folder of notebooks, each a list of cells (code as text, or made cells), with their series.toml."""
+    folder.mkdir(exist_ok=True)
+    parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    for name, cells in notebooks.items():
+        cells = [
+            new_code_cell(cell.replace("{name}", name)) if isinstance(cell, str) else cell for cell in cells
+        ]
+        nbformat.write(new_notebook(cells=[parameters, *cells]), folder / f"{name}.ipynb")
+    (folder / "series.toml").write_text(
+        "".join(TABLE.format(name=name) for name in notebooks), encoding="utf-8"
+    )
+    return folder
+
+
+def start(series, *arguments, **environment):
+    """`python -m aelib ...` on a series, as a process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "aelib", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "AELIB_NOTEBOOKS": str(series),
+            **{key: str(value) for key, value in environment.items()},
+        },
+    )
+
+
+class Finished:
+    """A run that has ended: its exit code, what it said, and what it published by notebook."""
+
+    def __init__(self, process, out):
+        self.stdout, self.stderr = process.communicate(timeout=180)
+        self.code, self.out = process.returncode, Path(out)
+
+    @property
+    def results(self):
+        return json.loads((self.out / "results.json").read_text(encoding="utf-8"))
+
+    def __getitem__(self, name):
+        return next(one for one in self.results["notebooks"] if one["name"] == name)
+
+    def notebook(self, name):
+        return nbformat.read(self.out / f"{name}.ipynb", as_version=4)
+
+    def page(self, name):
+        return (self.out / f"{name}.html").read_text(encoding="utf-8")
+
+
+def run(series, out, *arguments, **environment):
+    """`python -m aelib run` to its end."""
+    return Finished(start(series, "run", "--out", out, *arguments, **environment), out)
