@@ -1,0 +1,86 @@
+"""series.toml: the real one agrees with its notebooks, and a wrong one is refused by its entry."""
+
+import pytest
+from throwaway import TABLE
+
+from aelib.series import document
+from aelib.series.spec import SpecError, load_series, series_folder
+
+
+@pytest.fixture(autouse=True)
+def _the_checkouts_own_series(monkeypatch):
+    monkeypatch.delenv("AELIB_NOTEBOOKS", raising=False)
+
+
+@pytest.mark.parametrize("name", load_series(series_folder()))
+def test_the_standard_profile_is_the_notebooks_own_defaults(name):
+    notebook = load_series()[name]
+    defaults = document.parameter_defaults(document.read(notebook.path), name)
+    standard = notebook.values("standard")
+    assert defaults == standard
+    assert {key: type(value) for key, value in defaults.items()} == {
+        key: type(value) for key, value in standard.items()
+    }
+
+
+def test_every_notebook_in_the_folder_is_in_the_series():
+    assert {path.stem for path in series_folder().glob("*.ipynb")} == set(load_series())
+
+
+def test_profiles_inherit_values_and_targets(tmp_path):
+    (tmp_path / "series.toml").write_text(TABLE.format(name="one"))
+    notebook = load_series(tmp_path)["one"]
+    assert notebook.values("standard") == {
+        "profile": "standard",
+        "seed": 0,
+        "rate": 0.5,
+        "kind": "plain",
+        "fast": False,
+    }
+    assert notebook.values("quick", [("rate", "2")])["rate"] == 2.0
+    assert notebook.values("quick", [("seed", "3")])["seed"] == 3 and notebook.values("quick")["seed"] == 7
+    assert [notebook.profiles[name].targets[0].bound for name in ("quick", "standard", "full")] == [
+        0.7,
+        0.6,
+        0.6,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("default = 0,", "default = 101,"), "the default is not allowed: parameter seed must be"),
+        (("default = 0,", "default = true,"), "received 'True'"),
+        (
+            ('type = "bool"', 'type = "flag"'),
+            "one.parameters.fast: needs a default and a type out of int, float",
+        ),
+        (
+            ("at_most = 0.6", "at_most = nan"),
+            "one.targets.error: needs one of at_most, at_least, a finite number",
+        ),
+        (("at_most = 0.6", "at_most = 0.6, at_least = 1"), "needs one of at_most, at_least"),
+        (
+            ("at_most = 0.6", "atmost = 0.6"),
+            "unknown entry 'atmost'; allowed are at_most, at_least, baseline",
+        ),
+        (("seed = 7", "sede = 7"), "one.profiles.quick.parameters: unknown entry 'sede'"),
+        (("seed = 7", "seed = 700"), "one.profiles.quick: parameter seed must be"),
+        (("profiles.quick]", "profiles.slow]"), "unknown entry 'slow'; allowed are quick, standard, full"),
+        (("profiles.quick]", "profiles.standard]"), "standard is the notebook's own defaults"),
+        (('[one.targets]\nerror = { at_most = 0.6, baseline = "trivial" }', ""), "has no target"),
+        (("[one.targets]", "[one.targets"), "is not TOML"),
+    ],
+)
+def test_a_wrong_series_is_refused_by_its_entry(tmp_path, change, message):
+    text = TABLE.format(name="one")
+    assert change[0] in text
+    (tmp_path / "series.toml").write_text(text.replace(*change))
+    with pytest.raises(SpecError) as error:
+        load_series(tmp_path)
+    assert message in str(error.value)
+
+
+def test_a_missing_series_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="cannot read"):
+        load_series(tmp_path)
