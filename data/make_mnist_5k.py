@@ -82,9 +82,8 @@ def compare(arrays, full):
             images, labels = mnist[f"x_{part}"], mnist[f"y_{part}"]
             theirs = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
             same = sum(theirs.get(image) == label for image, label in ours.items())
-            print(
-                f"in MNIST's {part} images: {len(ours.keys() & theirs.keys()):,}, with the same label: {same:,}"
-            )
+            found = len(ours.keys() & theirs.keys())
+            print(f"in MNIST's {part} images: {found:,}, with the same label: {same:,}")
 
 
 def main():

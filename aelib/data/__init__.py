@@ -8,7 +8,6 @@ The rooms behind: `files` proves what a file holds, `download` fetches what is n
 pictures.
 """
 
-import operator
 import os
 from dataclasses import dataclass
 
@@ -86,7 +85,7 @@ def load(name="mnist-5k", *, seed=0):
             cifar10.npz that somebody made up, digest included, would be believed.
     """
     _check_name(name)
-    seed = _check_seed(seed)
+    seed = files.check_integer("seed", seed, 0, files.LARGEST_SEED)
     if name in PATCHES:
         return _images(name, patches.natural_patches(**PATCHES[name], seed=seed))
     if name == "mnist-5k":
@@ -190,12 +189,3 @@ def _images(name, splits):
 def _check_name(name):
     if name not in NAMES:
         raise ValueError(f"name must be one of {', '.join(NAMES)}; received {name!r}")
-
-
-def _check_seed(seed):
-    try:
-        if isinstance(seed, (bool, np.bool_)) or not 0 <= operator.index(seed) < 2**32:
-            raise TypeError
-    except TypeError:
-        raise ValueError(f"seed must be an integer from 0 to 2**32 - 1; received {seed!r}") from None
-    return operator.index(seed)

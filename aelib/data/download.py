@@ -33,52 +33,44 @@ def fetch(name, path):
         path: where the file shall be; there is none yet.
 
     Raises:
-        DataError: no network (within ANSWER_SECONDS and a little), a failed or tampered download, a folder
-        that
-            cannot be written. What had been downloaded is removed.
+        DataError: no network (within ANSWER_SECONDS and a little), a folder that cannot be written, a failed
+            or tampered download. What had been downloaded is removed.
     """
     spec = files.FULL_SETS[name]
     remedy = (
         f"connect to the network and try again, or set AELIB_DATA to a folder that has {path.name}, "
         "or use mnist-5k, which needs no network"
     )
+    # Asked before the folder is touched: without a network nothing in it changes.
+    problem = None if os.access(path.parent, os.W_OK) else "its folder cannot be written to"
+    problem = problem or _silence(spec.address)
+    if problem:
+        raise DataError(f"{path} is missing and cannot be fetched: {problem}; {remedy}")
+    print(f"Fetching {name} (about {spec.megabytes} MB) into {path.parent}", file=sys.stderr, flush=True)
     try:
         _remove_abandoned(path.parent)
-        room = tempfile.TemporaryDirectory(prefix=".download-", dir=path.parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise DataError(
-            f"{path} is missing and cannot be fetched: its folder cannot be written to ({error.strerror}); "
-            "set AELIB_DATA to a folder that can, or use mnist-5k, which needs no download"
-        ) from error
-    with room as home:
-        problem = _silence(spec.address)
-        if problem:
-            raise DataError(
-                f"{path} is missing and cannot be fetched from {spec.address}: {problem}; {remedy}"
-            )
-        print(
-            f"Fetching {name} (about {spec.megabytes} MB) into {path.parent} ...", file=sys.stderr, flush=True
-        )
-        arrived = Path(home, "arrived.npz")
-        try:
-            problem = _run_keras(spec.module, home, arrived) or _checksum_mismatch(home, spec.md5)
-            if problem:
-                raise DataError(f"{path} could not be fetched: {problem}; {remedy}")
-            shapes = {key: shape for key, shape in spec.shapes.items() if key != "digest"}
-            arrays = files.read_unproved(arrived, shapes, remedy)
-            if spec.digest and files.content_digest(arrays)[0] != spec.digest:
-                raise DataError(
-                    f"{path} could not be fetched: what arrived is not the published set; {remedy}"
-                )
-            finished = Path(home, "finished.npz")
-            files.write(finished, arrays)
+        with tempfile.TemporaryDirectory(
+            prefix=".download-", dir=path.parent, ignore_cleanup_errors=True
+        ) as home:
+            finished = _download(spec, home)
             # Another process may have been faster; its file is checked before use like any other.
             if not os.path.lexists(path):
                 os.replace(finished, path)
-        except OSError as error:
-            raise DataError(
-                f"{path} could not be written: {error}; free some space or set AELIB_DATA"
-            ) from error
+    except (OSError, DataError) as error:
+        raise DataError(f"{path} is missing and could not be fetched: {error}; {remedy}") from error
+
+
+def _download(spec, home):
+    """The path of a whole, verified file in the folder `home`."""
+    arrived, finished = Path(home, "arrived.npz"), Path(home, "finished.npz")
+    problem = _run_keras(spec.module, home, arrived) or _checksum_mismatch(home, spec.md5)
+    if problem:
+        raise DataError(problem)
+    arrays = files.read_unproved(arrived, spec.published_shapes)
+    if spec.digest and files.content_digest(arrays)[0] != spec.digest:
+        raise DataError("what arrived is not the published set")
+    files.write(finished, arrays)
+    return finished
 
 
 def _silence(address):
@@ -93,15 +85,15 @@ def _silence(address):
             with urllib.request.urlopen(address, timeout=ANSWER_SECONDS):
                 answers.put(None)
         except urllib.error.HTTPError as error:
-            answers.put(f"it answers {error.code} {error.reason}")
+            answers.put(f"{address} answers {error.code} {error.reason}")
         except Exception as error:
-            answers.put(f"no network, or the host is down ({getattr(error, 'reason', error)})")
+            answers.put(f"no network, or {address} is down ({getattr(error, 'reason', error)})")
 
     threading.Thread(target=ask, daemon=True).start()
     try:
         return answers.get(timeout=ANSWER_SECONDS)
     except queue.Empty:
-        return f"no answer within {ANSWER_SECONDS} seconds"
+        return f"no answer from {address} within {ANSWER_SECONDS} seconds"
 
 
 def _run_keras(module, home, target):

@@ -8,6 +8,7 @@ never opened, and a digest over all images and labels, whatever their order, dec
 
 import hashlib
 import math
+import operator
 import os
 import zipfile
 from dataclasses import dataclass, field
@@ -44,15 +45,19 @@ class FullSet:
     md5: dict = field(default_factory=dict)
 
     @property
-    def shapes(self):
-        """The shape of every array in the file; all are uint8."""
-        shapes = {
+    def published_shapes(self):
+        """The shape of every published array; all are uint8."""
+        return {
             "x_train": self.train,
             "y_train": self.train[:1],
             "x_test": self.test,
             "y_test": self.test[:1],
         }
-        return shapes if self.digest else shapes | {"digest": (32,)}
+
+    @property
+    def shapes(self):
+        """The shape of every array that the file in the data folder must have; all are uint8."""
+        return self.published_shapes | ({} if self.digest else {"digest": (32,)})
 
 
 FULL_SETS = {
@@ -85,6 +90,7 @@ FULL_SETS = {
         address="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     ),
 }
+LARGEST_SEED = 2**32 - 1
 REPOSITORY_FOLDER = Path(__file__).resolve().parents[2] / "data"
 
 
@@ -101,6 +107,17 @@ def folder():
     raise DataError(
         f"{chosen} is not there: install aelib from its repository with `pip install -e .`, or set AELIB_DATA"
     )
+
+
+def check_integer(argument, value, lowest, highest):
+    """The value as an int, or a ValueError that names the argument."""
+    try:
+        if isinstance(value, bool | np.bool_) or not lowest <= operator.index(value) <= highest:
+            raise TypeError
+    except TypeError:
+        allowed = f"an integer from {lowest:,} to {highest:,}"
+        raise ValueError(f"{argument} must be {allowed}; received {value!r}") from None
+    return operator.index(value)
 
 
 def image_digests(images, labels):
@@ -144,7 +161,10 @@ def read(path, shapes, digest, remedy):
     Raises:
         DataError: for anything but the expected content. The file is left as it is.
     """
-    arrays = read_unproved(path, shapes, remedy)
+    try:
+        arrays = read_unproved(path, shapes)
+    except DataError as error:
+        raise DataError(f"{error}; {remedy}") from error
     stored = arrays.pop("digest", None)
     expected = digest or stored.tobytes().hex()
     found, order = content_digest(arrays)
@@ -156,12 +176,11 @@ def read(path, shapes, digest, remedy):
     return arrays, order
 
 
-def read_unproved(path, shapes, remedy):
-    """The arrays of a file whose names, shapes and types are right; see `read`."""
+def read_unproved(path, shapes):
+    """The arrays of a file whose names, shapes and types are right, whatever the pixels; see `read`."""
     path = Path(path)
     if not path.is_file():
-        kind = "is not a regular file" if os.path.lexists(path) else "is missing"
-        raise DataError(f"{path} {kind}; {remedy}")
+        raise DataError(f"{path} " + ("is not a regular file" if os.path.lexists(path) else "is missing"))
     try:
         with zipfile.ZipFile(path) as archive:
             # All headers before any pixel: a file that claims a terabyte costs nothing.
@@ -170,7 +189,7 @@ def read_unproved(path, shapes, remedy):
             return {key: _read_array(archive, key, shape) for key, shape in shapes.items()}
     # Damage can surface as almost any exception: of zipfile, zlib, the header's parser, the system.
     except Exception as error:
-        raise DataError(f"{path} cannot be used: {_reason(path, error)}; {remedy}") from error
+        raise DataError(f"{path} cannot be used: {_reason(path, error)}") from error
 
 
 def write(path, arrays):

@@ -3,9 +3,11 @@
 No network: the files lie in the installed packages. Their licences are in data/README.md.
 """
 
+import sys
+
 import numpy as np
 
-from aelib.data.files import DataError
+from aelib.data.files import LARGEST_SEED, DataError, check_integer
 
 TRAINING_PICTURES = ("astronaut", "coffee", "rocket", "china", "motorcycle")
 TEST_PICTURES = ("chelsea", "flower")
@@ -73,9 +75,9 @@ def cut_patches(pictures, size, count, seed):
     """Cut square patches at places drawn at random, none twice, as many from one picture as from another.
 
     Args:
-        pictures: the pictures, (height, width) or (height, width, channels) each, all with the same channels:
-        a list,
-            or a dict such as `pictures()` returns. To keep regions apart, pass regions: `picture[:, :300]`.
+        pictures: list of pictures, (height, width) or (height, width, channels) each, all with the same
+            channels; or a dict such as `pictures()` returns. To keep regions apart, pass regions:
+            `picture[:, :300]`.
         size: height and width of a patch in pixels.
         count: how many patches in all; if it cannot be shared equally, the first pictures give one more.
         seed: integer; the same seed gives the same patches.
@@ -85,7 +87,7 @@ def cut_patches(pictures, size, count, seed):
         type of the pictures; and for every patch the index of its picture, int64.
 
     Raises:
-        ValueError: a picture is too small for the size or has fewer places than are asked for.
+        ValueError: the size is larger than a picture, or a picture has fewer places than are asked for.
     """
     pictures = list(pictures.values() if isinstance(pictures, dict) else pictures)
     pictures = [picture[..., None] if picture.ndim == 2 else picture for picture in map(np.asarray, pictures)]
@@ -94,25 +96,22 @@ def cut_patches(pictures, size, count, seed):
             "pictures must be one or more arrays (height, width) or (height, width, channels), all with the "
             f"same channels; received shapes {[picture.shape for picture in pictures]}"
         )
-    rng = np.random.default_rng(seed)
+    size = check_integer("size", size, 1, min(min(picture.shape[:2]) for picture in pictures))
+    count = check_integer("count", count, 0, sys.maxsize)
+    rng = np.random.default_rng(check_integer("seed", seed, 0, LARGEST_SEED))
     cuts, labels = [], []
     for index, picture in enumerate(pictures):
         share = count // len(pictures) + (index < count % len(pictures))
         height, width = picture.shape[0] - size + 1, picture.shape[1] - size + 1
-        if size < 1 or height < 1 or width < 1:
+        if share > height * width:
             raise ValueError(
-                f"size must be from 1 to the smaller side of every picture; received {size} for picture "
-                f"{index} of shape {picture.shape}"
-            )
-        if not 0 <= share <= height * width:
-            raise ValueError(
-                f"count must be from 0 to what the pictures have places for; received {count}, {share} "
-                f"from picture {index}, which has {height * width}"
+                f"count must leave every picture enough places; received {count}, {share} from "
+                f"picture {index}, which has {height * width}"
             )
         rows, columns = np.divmod(rng.choice(height * width, share, replace=False), width)
         windows = np.lib.stride_tricks.sliding_window_view(picture, (size, size), axis=(0, 1))
         cuts.append(np.moveaxis(windows[rows, columns], 1, -1))
-        labels.append(np.full(share, index))
+        labels.append(np.full(share, index, np.int64))
     order = rng.permutation(count)
     return np.concatenate(cuts)[order], np.concatenate(labels)[order]
 

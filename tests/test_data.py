@@ -1,0 +1,994 @@
+"""aelib.data: what it hands out, what it refuses, and what a download leaves behind."""
+
+import contextlib
+import gzip
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tarfile
+import textwrap
+import threading
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aelib import data
+from aelib.data import DataError, download, files, patches
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SPLITS = ("train", "val", "test")
+SMALL_TRAIN, SMALL_TEST, SMALL_VAL = 60, 20, 10
+
+
+def random_set(seed=0, shape=(28, 28)):
+    rng = np.random.default_rng(seed)
+    return {
+        "x_train": rng.integers(0, 256, (SMALL_TRAIN, *shape), np.uint8),
+        "y_train": rng.integers(0, 10, SMALL_TRAIN).astype(np.uint8),
+        "x_test": rng.integers(0, 256, (SMALL_TEST, *shape), np.uint8),
+        "y_test": rng.integers(0, 10, SMALL_TEST).astype(np.uint8),
+    }
+
+
+def npz(arrays):
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)
+    return packed.getvalue()
+
+
+def small_spec(name, arrays, **changes):
+    """The real entry for a set, with the sizes of a small stand-in."""
+    return replace(
+        files.FULL_SETS[name], train=arrays["x_train"].shape, test=arrays["x_test"].shape, **changes
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty data folder."""
+    chosen = tmp_path / "data"
+    chosen.mkdir()
+    monkeypatch.setenv("AELIB_DATA", str(chosen))
+    # A proxy of the machine must not get between these tests and their own server.
+    monkeypatch.setenv("no_proxy", "*")
+    return chosen
+
+
+@pytest.fixture
+def small_mnist(folder, monkeypatch):
+    """A small set that load("mnist") takes for the published one; its file is not there yet."""
+    arrays = random_set()
+    monkeypatch.setitem(
+        files.FULL_SETS, "mnist", small_spec("mnist", arrays, digest=files.content_digest(arrays)[0])
+    )
+    monkeypatch.setattr(data, "VALIDATION_COUNT", SMALL_VAL)
+    return arrays
+
+
+@pytest.fixture
+def no_download(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a download was begun")
+
+    monkeypatch.setattr(download, "fetch", refuse)
+
+
+def refused(name="mnist"):
+    """The one line with which a set is refused, within five seconds."""
+    started = time.monotonic()
+    with pytest.raises(DataError) as caught:
+        data.load(name)
+    assert time.monotonic() - started < 5
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 900
+    return message
+
+
+# What load() promises of every set
+
+
+@pytest.mark.parametrize("name", ["mnist-5k", "natural-patches", "natural-patches-rgb"])
+def test_embedded_sets_have_the_promised_sizes_types_and_range(name):
+    images = data.load(name)
+    counts, shape = {
+        "mnist-5k": ((3500, 500, 1000), (28, 28, 1)),
+        "natural-patches": ((20000, 2000, 5000), (10, 10, 1)),
+        "natural-patches-rgb": ((8000, 1000, 2000), (16, 16, 3)),
+    }[name]
+    assert images.name == name
+    for split, count in zip(SPLITS, counts, strict=True):
+        pixels, labels = getattr(images, split), getattr(images, f"{split}_labels")
+        assert pixels.shape == (count, *shape) and pixels.dtype == np.float32
+        assert 0 <= pixels.min() < 0.05 and 0.8 < pixels.max() <= 1
+        assert labels.shape == (count,) and labels.dtype == np.int64
+
+
+def test_full_sets_are_split_scaled_and_sorted_without_losing_an_image(folder, small_mnist):
+    (folder / "mnist.npz").write_bytes(npz(small_mnist))
+    images = data.load("mnist")
+    assert (len(images.train), len(images.val)) == (SMALL_TRAIN - SMALL_VAL, SMALL_VAL)
+    for splits, key in (("train", "val"), "train"), (("test",), "test"):
+        found = {
+            (int(label), np.rint(image * 255).astype(np.uint8).tobytes())
+            for split in splits
+            for image, label in zip(getattr(images, split), getattr(images, f"{split}_labels"), strict=True)
+        }
+        published = zip(small_mnist[f"y_{key}"], small_mnist[f"x_{key}"], strict=True)
+        assert found == {(int(label), image.tobytes()) for label, image in published}
+    assert images.train.max() == 1 and images.train.shape[1:] == (28, 28, 1)
+
+
+def test_an_unknown_name_is_refused_with_the_names_there_are():
+    with pytest.raises(ValueError, match=r"name must be one of mnist-5k, mnist, .*; received 'minst'"):
+        data.load("minst")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", None, True])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ValueError, match=r"seed must be an integer from 0 to 4,294,967,295; received "):
+        data.load(seed=seed)
+
+
+def test_images_print_their_shapes_and_cannot_be_reassigned():
+    images = data.load()
+    assert repr(images) == (
+        "Images(mnist-5k: train (3500, 28, 28, 1), val (500, 28, 28, 1), test (1000, 28, 28, 1))"
+    )
+    with pytest.raises(AttributeError):
+        images.test = images.train
+
+
+def test_the_default_set_needs_neither_keras_nor_scikit_image():
+    code = "import sys; from aelib import data; data.load(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"keras", "tensorflow", "jax", "torch", "skimage", "sklearn"} & set(loaded.split())
+
+
+# mnist-5k
+
+
+def test_mnist_5k_is_balanced_in_every_split_and_in_mixed_order():
+    images = data.load("mnist-5k")
+    for split, share in zip(SPLITS, (350, 50, 100), strict=True):
+        labels = getattr(images, f"{split}_labels")
+        assert np.bincount(labels).tolist() == [share] * 10
+        # Sorted by class, labels would change 9 times; in random order, nine times out of ten.
+        assert np.mean(np.diff(labels) != 0) > 0.8
+
+
+def test_no_digit_of_mnist_5k_is_in_two_splits():
+    images = data.load("mnist-5k")
+    digits = {image.tobytes() for split in SPLITS for image in getattr(images, split)}
+    assert len(digits) == 5000
+
+
+def test_mnist_5k_is_found_whatever_aelib_data_says(monkeypatch):
+    monkeypatch.setenv("AELIB_DATA", "/no/such/folder")
+    assert len(data.load("mnist-5k", seed=3).test) == 1000
+
+
+def test_damaged_mnist_5k_is_refused_with_the_way_to_restore_it(tmp_path, monkeypatch):
+    packed = bytearray((REPOSITORY / "data" / "mnist_5k.npz").read_bytes())
+    packed[len(packed) // 2] ^= 1
+    (tmp_path / "mnist_5k.npz").write_bytes(packed)
+    monkeypatch.setattr(files, "REPOSITORY_FOLDER", tmp_path)
+    message = refused("mnist-5k")
+    assert str(tmp_path / "mnist_5k.npz") in message and "git checkout -- data/mnist_5k.npz" in message
+
+
+def load_script():
+    spec = importlib.util.spec_from_file_location("make_mnist_5k", REPOSITORY / "data" / "make_mnist_5k.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+def test_the_script_deals_the_same_splits_from_any_order_and_packs_the_same_bytes():
+    script = load_script()
+    with np.load(REPOSITORY / "data" / "mnist_5k.npz") as archive:
+        arrays = {key: archive[key] for key in archive}
+    pixels, labels = (np.concatenate([arrays[f"{k}_{s}"] for s in SPLITS]) for k in "xy")
+    mixed = np.random.default_rng(0).permutation(5000)
+    dealt = script.deal(pixels[mixed], labels[mixed])
+    assert dealt.keys() == arrays.keys()
+    assert all(np.array_equal(dealt[key], arrays[key]) for key in arrays)
+    few = {key: array[:50] for key, array in dealt.items()}
+    packed = script.pack(few)
+    with np.load(io.BytesIO(packed)) as again:
+        assert all(np.array_equal(again[key], few[key]) for key in arrays)
+    # numpy writes a date of 1980 too; the wall clock must not get in.
+    assert {info.date_time for info in zipfile.ZipFile(io.BytesIO(packed)).infolist()} == {
+        (1980, 1, 1, 0, 0, 0)
+    }
+
+
+def test_the_data_readme_states_the_true_size_and_digests():
+    readme = (REPOSITORY / "data" / "README.md").read_text()
+    packed = (REPOSITORY / "data" / "mnist_5k.npz").read_bytes()
+    assert f"{len(packed):,} bytes" in readme and hashlib.sha256(packed).hexdigest() in readme
+    assert data.MNIST_5K_DIGEST in readme and files.FULL_SETS["mnist"].digest in readme
+
+
+# The full MNIST, where it is at hand
+
+
+@pytest.fixture
+def full_mnist(monkeypatch):
+    candidates = [os.environ.get("AELIB_DATA"), REPOSITORY.parent / "shared" / "data"]
+    for candidate in candidates:
+        if candidate and (Path(candidate) / "mnist.npz").is_file():
+            monkeypatch.setenv("AELIB_DATA", str(candidate))
+            return Path(candidate) / "mnist.npz"
+    pytest.skip("no full MNIST: AELIB_DATA names no folder with mnist.npz")
+
+
+def test_full_mnist_passes_its_digest_and_has_the_known_means(full_mnist, no_download):
+    images = data.load("mnist")
+    assert [len(getattr(images, split)) for split in SPLITS] == [55000, 5000, 10000]
+    mean = (images.train.mean(dtype=float) * 55000 + images.val.mean(dtype=float) * 5000) / 60000
+    assert mean == pytest.approx(0.1306604762738429, abs=1e-7)
+    assert images.test.mean(dtype=float) == pytest.approx(0.13251460584233693, abs=1e-7)
+    assert data.describe("mnist").split()[-2:] == ["verified", str(full_mnist)]
+
+
+def test_mnist_5k_comes_from_the_training_images_of_mnist_and_from_none_of_its_test_images(full_mnist):
+    with np.load(full_mnist) as mnist, np.load(REPOSITORY / "data" / "mnist_5k.npz") as ours:
+        train = {x.tobytes(): y for x, y in zip(mnist["x_train"], mnist["y_train"], strict=True)}
+        test = {x.tobytes() for x in mnist["x_test"]}
+        for split in SPLITS:
+            for image, label in zip(ours[f"x_{split}"], ours[f"y_{split}"], strict=True):
+                assert train[image.tobytes()] == label and image.tobytes() not in test
+
+
+# The digest and the split
+
+
+def plain_digest(arrays):
+    """The definition in data/README.md, read aloud."""
+    text = b""
+    for split in sorted(key.split("_")[1] for key in arrays if key[0] == "x"):
+        each = []
+        for image, label in zip(arrays[f"x_{split}"], arrays[f"y_{split}"], strict=True):
+            each.append(hashlib.sha256(bytes([label]) + image.tobytes()).digest())
+        text += split.encode() + b"\0" + b"".join(sorted(each))
+    return hashlib.sha256(text).hexdigest()
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (32, 32, 3)])
+def test_the_digest_is_the_documented_one(shape):
+    arrays = random_set(shape=shape)
+    assert files.content_digest(arrays)[0] == plain_digest(arrays)
+
+
+def shuffled(arrays, seed=1):
+    order = np.random.default_rng(seed).permutation(SMALL_TRAIN)
+    return arrays | {"x_train": arrays["x_train"][order], "y_train": arrays["y_train"][order]}
+
+
+def test_the_digest_ignores_the_order_of_images_and_nothing_else():
+    arrays = random_set()
+    digest = files.content_digest(arrays)[0]
+    assert files.content_digest(shuffled(arrays))[0] == digest
+    labels = arrays["y_train"].copy()
+    labels[:2] = labels[1] + 1, labels[0]
+    pixel = arrays["x_test"].copy()
+    pixel[7, 3, 3] ^= 1
+    exchanged = {key: value.copy() for key, value in arrays.items()}
+    for key in "xy":
+        exchanged[f"{key}_train"][0], exchanged[f"{key}_test"][0] = (
+            arrays[f"{key}_test"][0],
+            arrays[f"{key}_train"][0],
+        )
+    for other in (arrays | {"y_train": labels}, arrays | {"x_test": pixel}, exchanged):
+        assert files.content_digest(other)[0] != digest
+
+
+def test_the_split_depends_on_the_seed_and_not_on_the_order_in_the_file(folder, small_mnist):
+    (folder / "mnist.npz").write_bytes(npz(small_mnist))
+    first, other = data.load("mnist", seed=5), data.load("mnist", seed=6)
+    (folder / "mnist.npz").write_bytes(npz(shuffled(small_mnist)))
+    again = data.load("mnist", seed=5)
+    for split in SPLITS:
+        assert np.array_equal(getattr(first, split), getattr(again, split))
+        assert np.array_equal(getattr(first, f"{split}_labels"), getattr(again, f"{split}_labels"))
+    assert {image.tobytes() for image in first.val} != {image.tobytes() for image in other.val}
+    assert np.array_equal(first.test, other.test)
+
+
+# Files that are not what they should be
+
+
+class Trap:
+    """Runs when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("unpickled",)
+
+
+def traps(labels):
+    return np.array([Trap() for _ in labels], object)
+
+
+def with_header(arrays, key, shape):
+    """An .npz file whose member `key` is a header that claims a shape, and next to no pixels."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape} if shape else "no header"
+    packed = io.BytesIO(npz({k: v for k, v in arrays.items() if k != key}))
+    text = (repr(header) + "\n").encode("latin1")
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr(
+            f"{key}.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"pixels"
+        )
+    return packed.getvalue()
+
+
+def repacked(arrays, compression):
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(packed, "w", compression) as archive,
+        zipfile.ZipFile(io.BytesIO(npz(arrays))) as source,
+    ):
+        for key in source.namelist():
+            archive.writestr(key, source.read(key))
+    return packed.getvalue()
+
+
+def changed(arrays, key, change):
+    return npz(arrays | {key: change(arrays[key])})
+
+
+def one_pixel_off(images):
+    return images ^ (np.arange(images.size) == 5000).reshape(images.shape)
+
+
+def one_label_off(labels):
+    return np.concatenate([labels[:-1], (labels[-1:] + 1) % 10])
+
+
+BAD_FILES = {
+    "empty": (lambda a: b"", "it is empty"),
+    "web page": (lambda a: b"<!DOCTYPE html><html><body>Sign in</body></html>", "it is a web page"),
+    "text": (lambda a: b"404: not found", "not an .npz file"),
+    "cut in half": (lambda a: npz(a)[: len(npz(a)) // 2], "damaged or not an .npz file"),
+    "last byte missing": (lambda a: npz(a)[:-1], "damaged or not an .npz file"),
+    "one .npy": (lambda a: a["x_train"].tobytes(), "damaged or not an .npz file"),
+    "wrong count": (lambda a: changed(a, "x_train", lambda x: x[1:]), "x_train must be uint8 (60, 28, 28)"),
+    "flat images": (lambda a: changed(a, "x_test", lambda x: x.reshape(20, 784)), "received uint8 (20, 784)"),
+    "floats": (lambda a: changed(a, "x_train", lambda x: x / 255), "received float64 (60, 28, 28)"),
+    "wide labels": (lambda a: changed(a, "y_train", lambda y: y.astype(np.int64)), "received int64 (60,)"),
+    "column order": (lambda a: changed(a, "x_test", np.asfortranarray), "in column order"),
+    "missing array": (lambda a: npz({k: v for k, v in a.items() if k != "y_test"}), "it has no array y_test"),
+    "other pixels": (lambda a: npz(random_set(9)), "not the expected ones"),
+    "one label": (lambda a: changed(a, "y_test", one_label_off), "not the expected ones"),
+    "one pixel": (lambda a: changed(a, "x_train", one_pixel_off), "not the expected ones"),
+    "huge": (lambda a: with_header(a, "x_train", (10**13, 28, 28)),
+             "received uint8 (10000000000000, 28, 28)"),
+    "no pixels": (lambda a: with_header(a, "x_train", (60, 28, 28)),
+                  "cut off after 6 of 47040 bytes"),
+    "nonsense header": (lambda a: with_header(a, "x_train", None), "Header is not a dictionary"),
+    "objects": (lambda a: changed(a, "y_train", traps), "received object (60,)"),
+    "bzip2": (lambda a: repacked(a, zipfile.ZIP_BZIP2), "packed in a way"),
+    "lzma": (lambda a: repacked(a, zipfile.ZIP_LZMA), "packed in a way"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_bad_file_is_refused_by_name_with_the_remedy_and_left_alone(
+    kind, folder, small_mnist, no_download, monkeypatch
+):
+    monkeypatch.chdir(folder.parent)
+    make, problem = BAD_FILES[kind]
+    path, content = folder / "mnist.npz", make(small_mnist)
+    path.write_bytes(content)
+    message = refused()
+    assert str(path) in message and problem in message
+    assert "move it away" in message and "AELIB_DATA" in message and "mnist-5k" in message
+    assert path.read_bytes() == content and os.listdir(folder) == ["mnist.npz"]
+    assert not (folder.parent / "unpickled").exists()
+    assert "refused" in data.describe("mnist") and problem in data.describe("mnist")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "broken link"])
+def test_something_else_under_the_name_of_the_file_is_refused_and_left_alone(
+    kind, folder, small_mnist, no_download
+):
+    path = folder / "mnist.npz"
+    {
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "broken link": lambda: path.symlink_to("nowhere"),
+    }[kind]()
+    before = os.lstat(path)
+    assert f"{path} is not a regular file" in refused()
+    assert os.lstat(path).st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_flipped_byte_changes_an_image_unnoticed(save, folder, small_mnist):
+    packed = io.BytesIO()
+    save(packed, **small_mnist)
+    good, path = packed.getvalue(), folder / "mnist.npz"
+    spec = files.FULL_SETS["mnist"]
+    refusals = 0
+    for place in [*range(0, len(good), len(good) // 40), *range(120), *range(len(good) - 250, len(good))]:
+        flipped = bytearray(good)
+        flipped[place] ^= 0x10
+        path.write_bytes(flipped)
+        try:
+            arrays, _ = files.read(path, spec.shapes, spec.digest, "remedy")
+        except DataError:
+            refusals += 1
+            continue
+        # A date or an attribute in the archive's directory may change; an image may not.
+        assert all(np.array_equal(arrays[key], small_mnist[key]) for key in small_mnist)
+    assert refusals > 150
+
+
+def test_a_flipped_byte_within_the_pixels_of_each_array_is_refused(folder, small_mnist, no_download):
+    good = npz(small_mnist)
+    for key in small_mnist:
+        pixels = small_mnist[key].tobytes()
+        flipped = bytearray(good)
+        flipped[good.index(pixels) + len(pixels) // 2] ^= 1
+        (folder / "mnist.npz").write_bytes(flipped)
+        assert str(folder / "mnist.npz") in refused()
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10"])
+def test_sets_without_a_published_digest_are_believed_only_with_their_own(
+    name, folder, small_mnist, no_download, monkeypatch
+):
+    arrays = random_set(shape=files.FULL_SETS[name].train[1:])
+    monkeypatch.setitem(files.FULL_SETS, name, small_spec(name, arrays))
+    path = folder / f"{name}.npz"
+    files.write(path, arrays)
+    assert len(data.load(name).test) == SMALL_TEST and "verified" in data.describe(name)
+    with np.load(path) as archive:
+        digest = archive["digest"]
+    path.write_bytes(npz(arrays))
+    assert "it has no array digest" in refused(name)
+    path.write_bytes(npz(random_set(9, arrays["x_test"].shape[1:]) | {"digest": digest}))
+    assert "not the expected ones" in refused(name)
+
+
+# The folder
+
+
+def test_a_folder_that_does_not_exist_is_named_and_not_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("AELIB_DATA", str(tmp_path / "dta"))
+    message = refused()
+    assert "AELIB_DATA must name an existing folder" in message and str(tmp_path / "dta") in message
+    assert os.listdir(tmp_path) == []
+    assert "refused" in data.describe("mnist")
+
+
+def test_an_empty_aelib_data_means_the_folder_of_the_repository(monkeypatch):
+    monkeypatch.setenv("AELIB_DATA", "")
+    assert files.folder() == REPOSITORY / "data"
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, server):
+    chosen = tmp_path / "data"
+    chosen.mkdir(mode=0o555)
+    if os.access(chosen, os.W_OK):
+        # root may write anywhere, but not into a file system of the kernel.
+        chosen = Path("/proc")
+        if not chosen.is_dir():
+            pytest.skip("root, and no folder that root cannot write to")
+    monkeypatch.setenv("AELIB_DATA", str(chosen))
+    monkeypatch.setenv("no_proxy", "*")
+    server.answers["mnist.npz"] = b"something"
+    monkeypatch.setitem(
+        files.FULL_SETS, "mnist", replace(files.FULL_SETS["mnist"], address=server.url + "mnist.npz")
+    )
+    message = refused()
+    assert str(chosen / "mnist.npz") in message and "mnist-5k" in message
+
+
+# No network
+
+
+class Server:
+    """Serves bytes on loopback, by CASE/NAME or else by NAME; keeps what was asked for."""
+
+    def __init__(self):
+        self.answers, self.asked, self.hang_from = {}, [], None
+        self.released = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append(self.path)
+                if outer.hang_from is not None and len(outer.asked) >= outer.hang_from:
+                    outer.released.wait(30)
+                name = self.path.rsplit("/", 1)[-1]
+                content = outer.answers.get(self.path[1:], outer.answers.get(name))
+                self.send_response(404 if content is None else 200)
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                # The first to ask only wants to know whether anybody is there, and hangs up.
+                with contextlib.suppress(OSError):
+                    self.wfile.write(content or b"")
+
+            def log_message(self, *_):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_port}/"
+        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.released.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def server():
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize("trouble", ["refused", "hanging", "hanging name", "error 404"])
+def test_no_network_and_no_file_is_one_clear_error(trouble, folder, small_mnist, server, monkeypatch):
+    address = server.url + "mnist.npz"
+    if trouble == "refused":
+        server.close()
+    elif trouble == "hanging":
+        server.hang_from = 1
+        monkeypatch.setattr(download, "ANSWER_SECONDS", 1)
+    elif trouble == "hanging name":
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(20))
+    monkeypatch.setitem(files.FULL_SETS, "mnist", replace(files.FULL_SETS["mnist"], address=address))
+    message = refused()
+    assert str(folder / "mnist.npz") in message and address in message and "mnist-5k" in message
+    expected = {"refused": "no network", "error 404": "answers 404"}.get(
+        trouble, f"within {download.ANSWER_SECONDS} seconds"
+    )
+    assert expected in message
+    assert os.listdir(folder) == []
+
+
+# Downloads by the real Keras, from a server on loopback
+
+REDIRECT = """
+import hashlib, os, urllib.request
+real = urllib.request.urlretrieve
+# The folder of the download says which of the stand-ins is asked for.
+case = os.path.basename(os.path.dirname(os.environ.get("KERAS_HOME", "")))
+here = os.environ["TEST_SERVER"] + case + "/"
+urllib.request.urlretrieve = lambda url, *a, **k: real(here + url.rsplit("/", 1)[1], *a, **k)
+"""
+KERAS_WITH_OTHER_CHECKSUMS = """
+import json
+from keras.src.utils import file_utils
+from keras.src.datasets import cifar10
+# The checksums of the small stand-ins take the place of those in Keras; that Keras checks them stays.
+stand_ins = json.loads(os.environ["TEST_CHECKSUMS"])
+check = file_utils.validate_file
+file_utils.validate_file = lambda path, expected, **k: check(path, stand_ins[expected], **k)
+# cifar10.load_data has the sizes in its code: 50,000 and 10,000 become those of the stand-in.
+sizes = {50_000: 60, 10_000: 12}
+code = cifar10.load_data.__code__
+cifar10.load_data.__code__ = code.replace(co_consts=tuple(sizes.get(c, c) for c in code.co_consts))
+"""
+MINIMAL_KERAS = """
+import os, urllib.request
+import numpy as np
+def load_data():
+    path = os.path.join(os.environ["KERAS_HOME"], "mnist.npz")
+    urllib.request.urlretrieve("https://somewhere/mnist.npz", path)
+    with np.load(path) as f:
+        return (f["x_train"], f["y_train"]), (f["x_test"], f["y_test"])
+"""
+MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+CIFAR_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+
+
+def fashion_files(arrays):
+    packed = {}
+    for split, prefix in ("train", "train"), ("test", "t10k"):
+        packed[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(bytes(16) + arrays[f"x_{split}"].tobytes())
+        packed[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(bytes(8) + arrays[f"y_{split}"].tobytes())
+    return packed
+
+
+def cifar_archive(arrays):
+    packed = io.BytesIO()
+    batches = [(f"data_batch_{i + 1}", "train", slice(12 * i, 12 * i + 12)) for i in range(5)]
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, split, part in [*batches, ("test_batch", "test", slice(None))]:
+            pixels = arrays[f"x_{split}"][part].transpose(0, 3, 1, 2).reshape(-1, 3072)
+            labels = arrays[f"y_{split}"][part].tolist()
+            # Protocol 3 is what Keras's restricted reader of the real files accepts from Python 3.
+            content = pickle.dumps({b"data": np.ascontiguousarray(pixels), b"labels": labels}, protocol=3)
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory):
+    """Downloads with the real Keras, each into its own folder: the folders, the sets, how each ended.
+
+    Together, because to import Keras takes seconds and there is a core for each of two.
+    """
+    root = tmp_path_factory.mktemp("downloads")
+    sets = {"mnist": random_set(1), "fashion-mnist": random_set(2), "cifar10": random_set(3, (32, 32, 3))}
+    cases = {name: name for name in sets} | {"damaged": "cifar10"}
+    fashion, cifar = fashion_files(sets["fashion-mnist"]), cifar_archive(sets["cifar10"])
+    server = Server()
+    server.answers = {"mnist.npz": npz(sets["mnist"]), "cifar-10-python.tar.gz": cifar, **fashion}
+    server.answers["damaged/cifar-10-python.tar.gz"] = cifar_archive(random_set(4, (32, 32, 3)))
+    checksums = {
+        MNIST_SHA256: hashlib.sha256(server.answers["mnist.npz"]).hexdigest(),
+        CIFAR_SHA256: hashlib.sha256(cifar).hexdigest(),
+    }
+    (root / "site").mkdir()
+    (root / "site" / "sitecustomize.py").write_text(REDIRECT + KERAS_WITH_OTHER_CHECKSUMS)
+    (root / "home").mkdir()
+    specs = {}
+    for name, arrays in sets.items():
+        address = server.url + files.FULL_SETS[name].address.rsplit("/", 1)[1]
+        digest = files.content_digest(arrays)[0] if name == "mnist" else None
+        md5 = {file: hashlib.md5(content).hexdigest() for file, content in fashion.items()}
+        md5 = md5 if name == "fashion-mnist" else {}
+        specs[name] = small_spec(name, arrays, digest=digest, md5=md5, address=address)
+
+    def attempt(case):
+        (root / case).mkdir()
+        try:
+            download.fetch(cases[case], root / case / f"{cases[case]}.npz")
+        except DataError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(cases)) as pool:
+        for variable, value in {
+            "PYTHONPATH": root / "site",
+            "HOME": root / "home",
+            # The caller's own Keras folder must play no part.
+            "KERAS_HOME": root / "home" / "keras",
+            "TEST_SERVER": server.url,
+            "TEST_CHECKSUMS": json.dumps(checksums),
+            "no_proxy": "*",
+        }.items():
+            patch.setenv(variable, str(value))
+        for name, spec in specs.items():
+            patch.setitem(files.FULL_SETS, name, spec)
+        outcomes = dict(zip(cases, pool.map(attempt, cases), strict=True))
+    server.close()
+    return root, sets, specs, outcomes
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
+def test_keras_downloads_a_set_into_the_folder_and_leaves_nothing_else(name, downloads, monkeypatch):
+    root, sets, specs, outcomes = downloads
+    assert outcomes[name] is None
+    assert os.listdir(root / name) == [f"{name}.npz"]
+    monkeypatch.setenv("AELIB_DATA", str(root / name))
+    monkeypatch.setitem(files.FULL_SETS, name, specs[name])
+    monkeypatch.setattr(data, "VALIDATION_COUNT", SMALL_VAL)
+    images = data.load(name)
+    test = sets[name]["x_test"]
+    expected = {
+        (int(label), (image / np.float32(255)).tobytes())
+        for image, label in zip(test.reshape(*test.shape[:3], -1), sets[name]["y_test"], strict=True)
+    }
+    found = {(int(y), x.tobytes()) for x, y in zip(images.test, images.test_labels, strict=True)}
+    assert found == expected and len(images.train) == SMALL_TRAIN - SMALL_VAL
+
+
+def test_the_keras_folder_of_the_user_is_neither_used_nor_made(downloads):
+    root, _, _, outcomes = downloads
+    assert outcomes["mnist"] is None
+    assert not list((root / "home").rglob("*keras*"))
+
+
+def test_an_archive_that_keras_finds_damaged_is_refused_and_removed(downloads):
+    root, _, _, outcomes = downloads
+    message = outcomes["damaged"]
+    assert "file hash does not match" in message and "mnist-5k" in message and "\n" not in message
+    assert str(root / "damaged" / "cifar10.npz") in message
+    assert os.listdir(root / "damaged") == []
+
+
+# Downloads by a stand-in for Keras, which is imported faster
+
+
+@pytest.fixture
+def quick_keras(tmp_path, folder, small_mnist, server, monkeypatch):
+    """The small mnist on loopback, and a minimal keras.datasets for the child; returns the small set."""
+    package = tmp_path / "site" / "keras" / "datasets"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "mnist.py").write_text(MINIMAL_KERAS)
+    (package / "fashion_mnist.py").write_text(MINIMAL_KERAS)
+    (tmp_path / "site" / "sitecustomize.py").write_text(REDIRECT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("TEST_SERVER", server.url)
+    spec = replace(files.FULL_SETS["mnist"], address=server.url + "mnist.npz")
+    monkeypatch.setitem(files.FULL_SETS, "mnist", spec)
+    server.answers["mnist.npz"] = npz(small_mnist)
+    return small_mnist
+
+
+def process_that_loads(server):
+    """Another Python that loads the small mnist and prints what it got."""
+    spec = files.FULL_SETS["mnist"]
+    code = f"""
+        from dataclasses import replace
+        from aelib import data
+        from aelib.data import files
+        spec = dict(train={spec.train}, test={spec.test}, digest={spec.digest!r}, address={spec.address!r})
+        files.FULL_SETS["mnist"] = replace(files.FULL_SETS["mnist"], **spec)
+        data.VALIDATION_COUNT = {SMALL_VAL}
+        print(data.load("mnist").train.sum())
+    """
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+
+
+def until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_two_first_downloads_at_once_leave_one_good_file(folder, quick_keras, server):
+    # Held back from the third request on, so that both are in the middle of the download at the same time.
+    server.hang_from = 3
+    processes = [process_that_loads(server) for _ in range(2)]
+    until(lambda: len(server.asked) == 4)
+    assert len(list(folder.glob(".download-*"))) == 2
+    server.released.set()
+    results = [process.communicate(timeout=30) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], results
+    assert results[0][0] == results[1][0] != ""
+    assert os.listdir(folder) == ["mnist.npz"]
+    spec = files.FULL_SETS["mnist"]
+    files.read(folder / "mnist.npz", spec.shapes, spec.digest, "")
+
+
+def test_a_killed_download_leaves_nothing(folder, quick_keras, server):
+    server.hang_from = 2
+    process = process_that_loads(server)
+    until(lambda: len(server.asked) == 2)
+    assert len(os.listdir(folder)) == 1
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=10)
+    until(lambda: os.listdir(folder) == [])
+
+
+@pytest.mark.parametrize(
+    "arrival", ["web page", "nothing", "other pixels", "wrong count", "objects", "floats"]
+)
+def test_a_bad_arrival_is_refused_and_removed(arrival, folder, quick_keras, server):
+    server.answers["mnist.npz"] = BAD_FILES[arrival][0](quick_keras) if arrival in BAD_FILES else b""
+    message = refused()
+    assert (
+        str(folder / "mnist.npz") in message and "could not be fetched" in message and "mnist-5k" in message
+    )
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_fashion_mnist_is_accepted_only_with_its_published_checksums(
+    published, folder, quick_keras, server, monkeypatch
+):
+    # Under this name, too, the minimal Keras fetches mnist.npz; what counts is which file is checked.
+    digest = hashlib.md5(server.answers["mnist.npz"] if published else b"other").hexdigest()
+    spec = small_spec(
+        "fashion-mnist", quick_keras, md5={"mnist.npz": digest}, address=server.url + "mnist.npz"
+    )
+    monkeypatch.setitem(files.FULL_SETS, "fashion-mnist", spec)
+    if published:
+        assert len(data.load("fashion-mnist").test) == SMALL_TEST
+    else:
+        assert "mnist.npz does not have its published checksum" in refused("fashion-mnist")
+        assert os.listdir(folder) == []
+
+
+def test_a_file_that_turns_up_during_the_download_is_not_overwritten(folder, quick_keras, server):
+    server.hang_from = 2
+    process = process_that_loads(server)
+    until(lambda: len(server.asked) == 2)
+    (folder / "mnist.npz").write_bytes(b"somebody's own")
+    server.released.set()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1 and "DataError" in errors.splitlines()[-1]
+    assert (folder / "mnist.npz").read_bytes() == b"somebody's own" and os.listdir(folder) == ["mnist.npz"]
+
+
+def test_only_abandoned_downloads_are_cleared_away(folder, quick_keras):
+    for name, age in (".download-old", 2 * 24 * 3600), (".download-running", 60), ("mine", 2 * 24 * 3600):
+        (folder / name).mkdir()
+        os.utime(folder / name, (time.time() - age,) * 2)
+    data.load("mnist")
+    assert sorted(os.listdir(folder)) == [".download-running", "mine", "mnist.npz"]
+
+
+def test_a_file_called_keras_where_the_student_works_is_not_imported(
+    folder, quick_keras, tmp_path, monkeypatch
+):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "keras.py").write_text("raise SystemExit('the wrong keras')")
+    monkeypatch.chdir(tmp_path / "work")
+    assert len(data.load("mnist").test) == SMALL_TEST
+
+
+# The lines for the command line
+
+
+def test_describe_downloads_nothing_and_says_what_is_there(folder, small_mnist, no_download):
+    assert "not fetched yet (about 12 MB)" in data.describe("mnist")
+    (folder / "mnist.npz").write_bytes(npz(small_mnist))
+    assert "verified" in data.describe("mnist") and str(folder / "mnist.npz") in data.describe("mnist")
+    for name, counts in {
+        "mnist-5k": "3,500 / 500 / 1,000",
+        "natural-patches": "20,000 / 2,000 / 5,000",
+        "natural-patches-rgb": "8,000 / 1,000 / 2,000",
+    }.items():
+        line = data.describe(name)
+        assert line.startswith(name) and counts in line and "\n" not in line
+    with pytest.raises(ValueError, match="name must be one of"):
+        data.describe("nothing")
+
+
+@pytest.mark.parametrize("name", data.NAMES)
+def test_the_described_sizes_are_those_that_load(name):
+    line = data.describe(name)
+    expected = {
+        "mnist": "55,000 / 5,000 / 10,000  28x28x1",
+        "fashion-mnist": "55,000 / 5,000 / 10,000  28x28x1",
+        "cifar10": "45,000 / 5,000 / 10,000  32x32x3",
+    }.get(name)
+    if expected is None:
+        images = data.load(name)
+        counts = " / ".join(f"{len(getattr(images, split)):,}" for split in SPLITS)
+        expected = f"{counts} {'x'.join(map(str, images.train.shape[1:]))}"
+    assert " ".join(expected.split()) in " ".join(line.split())
+
+
+def test_fetch_verifies_or_raises(folder, small_mnist, no_download):
+    (folder / "mnist.npz").write_bytes(npz(small_mnist))
+    assert "verified" in data.fetch("mnist")
+    assert "verified" in data.fetch("mnist-5k") and "scikit-image" in data.fetch("natural-patches")
+    (folder / "mnist.npz").write_bytes(b"")
+    with pytest.raises(DataError, match="it is empty"):
+        data.fetch("mnist")
+
+
+# Patches
+
+
+def places(patch, picture):
+    """All (row, column) at which a picture (height, width, channels) shows exactly this patch."""
+    size = len(patch)
+    corners = picture[: len(picture) - size + 1, : picture.shape[1] - size + 1]
+    candidates = np.argwhere((corners == patch[0, 0]).all(axis=-1))
+    return [(r, c) for r, c in candidates if np.array_equal(picture[r : r + size, c : c + size], patch)]
+
+
+@pytest.mark.parametrize("name", ["natural-patches", "natural-patches-rgb"])
+def test_patches_lie_where_their_labels_and_their_split_say(name):
+    images = data.load(name, seed=4)
+    found = data.pictures()
+    if name == "natural-patches":
+        weights = np.array([0.2125, 0.7154, 0.0721])
+        assert all(np.allclose(patches.to_gray(p)[..., 0], p @ weights, atol=1e-6) for p in found.values())
+        found = {key: patches.to_gray(picture) for key, picture in found.items()}
+    assert tuple(found) == data.PICTURES
+    for split in SPLITS:
+        labels = getattr(images, f"{split}_labels")
+        allowed = [5, 6] if split == "test" else [0, 1, 2, 3, 4]
+        assert np.unique(labels).tolist() == allowed
+        assert np.ptp(np.bincount(labels)[allowed]) == 0
+        # From the end: the order is mixed, so any will do.
+        for patch, label in zip(getattr(images, split)[-25:], labels[-25:], strict=True):
+            picture = found[data.PICTURES[label]]
+            border = len(picture) * 7 / 8
+            rows = [row for row, _ in places(patch, picture)]
+            assert rows
+            if split == "train":
+                assert min(rows) + len(patch) <= border + 1
+            elif split == "val":
+                assert max(rows) >= border - 1
+
+
+def test_train_and_val_regions_share_no_row(monkeypatch):
+    regions = []
+    monkeypatch.setattr(patches, "cut_patches", lambda p, *_: (regions.append(p), (None, np.zeros(1)))[1])
+    patches.natural_patches(size=10, counts=(1, 1, 1), gray=False, seed=0)
+    test, train, val = regions
+    found = data.pictures()
+    for name, above, below in zip(patches.TRAINING_PICTURES, train, val, strict=True):
+        assert np.array_equal(np.concatenate([above, below]), found[name])
+    assert all(np.array_equal(a, found[name]) for a, name in zip(test, ("chelsea", "flower"), strict=True))
+
+
+def test_the_seed_draws_the_places_of_train_and_val_and_test_stays():
+    first, again, other = (data.load("natural-patches", seed=seed) for seed in (1, 1, 2))
+    for split in SPLITS:
+        assert np.array_equal(getattr(first, split), getattr(again, split))
+        assert np.array_equal(getattr(first, split), getattr(other, split)) == (split == "test")
+
+
+def test_pictures_and_patches_need_no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    found = data.pictures()
+    assert {name: picture.shape for name, picture in found.items()} == patches.SHAPES
+    assert all(p.dtype == np.float32 and p.min() >= 0 and 0.9 < p.max() <= 1 for p in found.values())
+
+
+def test_another_picture_under_the_same_name_is_refused(monkeypatch):
+    import skimage.data
+
+    monkeypatch.setattr(skimage.data, "coffee", lambda: np.zeros((10, 10, 3), np.uint8), raising=False)
+    with pytest.raises(DataError, match=r"'coffee' must be uint8 \(400, 600, 3\); the installed package"):
+        data.pictures()
+
+
+def test_cut_patches_takes_every_place_once_before_any_twice():
+    numbered = [np.arange(48.0).reshape(6, 8), 100 + np.arange(30.0).reshape(5, 6)]
+    cut, labels = data.cut_patches(numbered, size=3, count=24, seed=0)
+    assert cut.shape == (24, 3, 3, 1) and labels.dtype == np.int64
+    # 12 of the 24 places in the first picture, all 12 in the second.
+    assert np.bincount(labels).tolist() == [12, 12] and len({patch[0, 0, 0] for patch in cut}) == 24
+    for patch, label in zip(cut[..., 0], labels, strict=True):
+        assert places(patch[..., None], numbered[label][..., None])
+    assert not np.array_equal(labels, np.sort(labels))
+
+
+def test_cut_patches_keeps_channels_type_and_regions():
+    picture = np.random.default_rng(0).random((20, 40, 3)).astype(np.float32)
+    cut, _ = data.cut_patches({"right quarter": picture[:, 30:]}, size=4, count=50, seed=1)
+    assert cut.shape == (50, 4, 4, 3) and cut.dtype == np.float32
+    assert all(places(patch, picture)[0][1] >= 30 for patch in cut)
+
+
+def test_cut_patches_shares_the_count_among_the_pictures():
+    _, labels = data.cut_patches([np.zeros((9, 9))] * 3, size=2, count=11, seed=0)
+    assert np.bincount(labels).tolist() == [4, 4, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 7}, "size must be an integer from 1 to 6; received 7"),
+        ({"size": 0}, "size must be an integer from 1 to 6; received 0"),
+        ({"count": -1}, "count must be an integer"),
+        ({"count": 2.0}, "count must be an integer"),
+        ({"count": 99}, "count must leave every picture enough places; received 99"),
+        ({"seed": -1}, "seed must be an integer"),
+        ({"pictures": []}, "pictures must be one or more arrays"),
+        ({"pictures": [np.zeros((6, 6, 3)), np.zeros((6, 6))]}, "same channels; received shapes"),
+    ],
+)
+def test_cut_patches_refuses_what_cannot_be(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.cut_patches(**({"pictures": [np.zeros((6, 8))], "size": 3, "count": 2, "seed": 0} | arguments))
