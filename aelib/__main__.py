@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 
 import click
 
@@ -87,6 +88,10 @@ def main():
         code = _refuse(error)
     except (click.Abort, KeyboardInterrupt):
         code = 130
+    except Exception:
+        # Python's own exit code for a crash is 1, which here says that a target was missed.
+        traceback.print_exc()
+        code = 3
     sys.exit(code)
 
 

@@ -1,5 +1,9 @@
 """Notebooks that fail, each in its own way, executed by one run: every fault ends in the right verdict."""
 
+import re
+import sys
+from xml.etree import ElementTree
+
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from throwaway import check, make_series, run
@@ -74,7 +78,12 @@ CASES = {
     ),
     "chatters": (["for i in range(200_000):\n    print('line', i)", check()], "passed", None, None),
     "explains": (
-        [new_markdown_cell("# A title\n\n$\\hat{x} < 1$ and $$\\frac{1}{N}\\sum_i x_i$$"), check()],
+        [
+            new_markdown_cell("# A title\n\n$\\hat{x} < 1$ and $$\\frac{1}{N}\\sum_i x_i$$"),
+            "from IPython.display import display\n"
+            'display({"image/png": "iVBORw0KGgo="}, metadata={"image/png": {"alt": "Ten digits"}}, raw=True)',
+            check(),
+        ],
         "passed",
         None,
         None,
@@ -147,9 +156,11 @@ def test_pages_need_no_network_and_no_script(ran):
     assert ran.page("explains").count("<math") == 2 and "\\frac" not in ran.page("explains")
 
 
-def test_published_files_hold_no_path_of_this_machine(ran):
-    import sys
+def test_an_image_keeps_its_alternative_text(ran):
+    assert re.search('<img [^>]*alt="Ten digits"', ran.page("explains"))
 
+
+def test_published_files_hold_no_path_of_this_machine(ran):
     for path in ran.out.iterdir():
         assert sys.prefix not in path.read_text(encoding="utf-8"), path.name
         assert str(ran.out) not in path.read_text(encoding="utf-8"), path.name
@@ -166,8 +177,6 @@ def test_nothing_but_the_published_files_is_left(ran):
 
 
 def test_junit_counts_what_results_say(ran):
-    from xml.etree import ElementTree
-
     suites = {suite.get("name"): suite for suite in ElementTree.parse(ran.out / "junit.xml").getroot()}
     assert suites["passes"].get("errors") == suites["passes"].get("failures") == "0"
     assert suites["misses"].find("testcase[@name='error']/failure").get("message") == ran["misses"]["cause"]

@@ -132,6 +132,14 @@ def test_a_second_run_into_the_same_folder_is_refused_and_names_the_first(refuse
     assert "no notebook" in refused("three")
 
 
+def test_a_crash_does_not_look_like_a_missed_target(series, monkeypatch, capsys):
+    monkeypatch.setattr("aelib.series.runner.plan", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["aelib", "run"])
+    with pytest.raises(SystemExit) as exit_:
+        command.main()
+    assert exit_.value.code == 3 and "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_help_does_not_wait_for_papermill_nbconvert_or_keras():
     code = (
         "import sys, aelib, aelib.series, aelib.__main__ as m\n"

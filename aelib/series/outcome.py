@@ -122,7 +122,7 @@ def _how(exitcode):
         return ""
     if exitcode >= 0:
         return f": it left with exit status {exitcode}"
-    name = signal.Signals(-exitcode).name
+    name = next((one.name for one in signal.Signals if one == -exitcode), f"signal {-exitcode}")
     return f": killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
