@@ -586,9 +586,11 @@ code = cifar10.load_data.__code__
 cifar10.load_data.__code__ = code.replace(co_consts=tuple(sizes.get(c, c) for c in code.co_consts))
 """
 MINIMAL_KERAS = """
-import os, urllib.request
+import importlib.util, os, urllib.request
 import numpy as np
 def load_data():
+    # The modules beside the child's script are not for anybody to import by accident.
+    assert importlib.util.find_spec("patches") is None
     path = os.path.join(os.environ["KERAS_HOME"], "mnist.npz")
     urllib.request.urlretrieve("https://somewhere/mnist.npz", path)
     with np.load(path) as f:
@@ -818,6 +820,19 @@ def test_a_file_that_turns_up_during_the_download_is_not_overwritten(folder, qui
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1 and "DataError" in errors.splitlines()[-1]
     assert (folder / "mnist.npz").read_bytes() == b"somebody's own" and os.listdir(folder) == ["mnist.npz"]
+
+
+def test_a_download_that_stalls_is_given_up_and_removed(folder, quick_keras, server, monkeypatch):
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
+    server.hang_from = 2
+    assert "could not be fetched: TimeoutError: timed out" in refused()
+    assert os.listdir(folder) == []
+
+
+def test_a_folder_of_another_download_may_vanish_at_any_moment(folder, quick_keras, monkeypatch):
+    vanished = folder / ".download-vanished"
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([vanished]))
+    assert len(data.load("mnist").test) == SMALL_TEST
 
 
 def test_only_abandoned_downloads_are_cleared_away(folder, quick_keras):

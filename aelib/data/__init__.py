@@ -93,7 +93,8 @@ def load(name="mnist-5k", *, seed=0):
         return _images(
             name, {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in MNIST_5K_COUNTS}
         )
-    arrays, order = _read_full(name, may_fetch=True)
+    _fetch_if_missing(name)
+    arrays, order = _read_full(name)
     x, y = arrays["x_train"], arrays["y_train"]
     drawn = order["train"][np.random.default_rng(seed).permutation(len(x))]
     val, train, test = drawn[:VALIDATION_COUNT], drawn[VALIDATION_COUNT:], order["test"]
@@ -109,7 +110,8 @@ def fetch(name):
     """
     _check_name(name)
     if name in FULL_SETS:
-        _read_full(name, may_fetch=True)
+        _fetch_if_missing(name)
+        _read_full(name)
     elif name == "mnist-5k":
         _read_mnist_5k()
     else:
@@ -139,7 +141,7 @@ def describe(name):
             shape = (*spec.train[1:], 1)[:3]
             state = f"not fetched yet (about {spec.megabytes} MB)"
             if os.path.lexists(_full_path(name)):
-                _read_full(name, may_fetch=False)
+                _read_full(name)
                 state = f"verified  {_full_path(name)}"
     except DataError as error:
         state = f"refused  {error}"
@@ -164,11 +166,14 @@ def _full_path(name):
     return files.folder() / f"{name}.npz"
 
 
-def _read_full(name, may_fetch):
-    path, spec = _full_path(name), FULL_SETS[name]
+def _fetch_if_missing(name):
     # lexists, not exists: a broken link is something of the user's too, and not to be replaced.
-    if may_fetch and not os.path.lexists(path):
-        download.fetch(name, path)
+    if not os.path.lexists(_full_path(name)):
+        download.fetch(name, _full_path(name))
+
+
+def _read_full(name):
+    path, spec = _full_path(name), FULL_SETS[name]
     remedy = (
         "move it away so that it is fetched again, or set AELIB_DATA to a folder with a good one, "
         "or use mnist-5k, which needs no network"

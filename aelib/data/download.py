@@ -4,6 +4,7 @@ Nothing is ever overwritten or deleted but what this module itself began: the wo
 inside the data folder, and a whole, verified file is moved into place at the end.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -22,6 +23,7 @@ from aelib.data import files
 from aelib.data.files import DataError
 
 ANSWER_SECONDS = 3
+STALL_SECONDS = 20
 ABANDONED_SECONDS = 24 * 3600
 
 
@@ -105,8 +107,8 @@ def _run_keras(module, home, target):
     environment = os.environ | {"KERAS_HOME": home, "KERAS_BACKEND": backend}
     script = Path(__file__).with_name("keras_child.py")
     log = Path(home, "log")
-    # -P: a file of the student's that happens to be called keras.py or queue.py is not imported.
-    command = [sys.executable, "-P", str(script), module, home, str(target)]
+    # A file, not -c: no keras.py of the student's is imported. -P: nor are the files beside the script.
+    command = [sys.executable, "-P", str(script), module, home, str(target), str(STALL_SECONDS)]
     with (
         open(log, "wb") as output,
         # The pipe is never written to: its end tells the child that this process has ended.
@@ -135,5 +137,7 @@ def _checksum_mismatch(home, md5):
 def _remove_abandoned(folder):
     """Remove what a download left here that was cut off together with its machine."""
     for left in folder.glob(".download-*"):
-        if left.is_dir() and time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+        # Another process may be done with its own just now.
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)

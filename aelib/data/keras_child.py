@@ -11,8 +11,6 @@ import sys
 import threading
 from importlib import import_module
 
-STALL_SECONDS = 20
-
 
 def end_with_parent(folder):
     """Wait on the pipe to the parent, which ends with it even if it is killed; leave nothing behind."""
@@ -22,9 +20,10 @@ def end_with_parent(folder):
     os._exit(1)
 
 
-def main(module, folder, target):
+def main(module, folder, target, stall_seconds):
     threading.Thread(target=end_with_parent, args=(folder,), daemon=True).start()
-    socket.setdefaulttimeout(STALL_SECONDS)
+    # For each wait on the network, not for the whole: Keras itself would wait for ever.
+    socket.setdefaulttimeout(float(stall_seconds))
     try:
         import numpy as np
 
