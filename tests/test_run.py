@@ -19,11 +19,11 @@ import psutil
 import pytest
 from throwaway import Finished, check, make_series, run, start
 
-# Every process that a notebook starts leaves its number in $PIDS; one of them in a session of its own.
+# Every process that a notebook starts leaves its number in $PIDS; one of them is an orphan.
 NOTE = """
 import os, pathlib, subprocess, sys
 code = "import os, pathlib, time; pathlib.Path(os.environ['PIDS'], str(os.getpid())).touch(); time.sleep(600)"
-subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+subprocess.run(["sh", "-c", '"$0" -c "$1" &', sys.executable, code])
 pathlib.Path(os.environ["PIDS"], str(os.getpid())).touch()
 pathlib.Path(os.environ["PIDS"], str(os.getppid())).touch()
 while len(os.listdir(os.environ["PIDS"])) % 3:

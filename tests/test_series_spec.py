@@ -4,7 +4,7 @@ import pytest
 from throwaway import TABLE
 
 from aelib.series import document
-from aelib.series.spec import SpecError, load_series, series_folder
+from aelib.series.spec import Parameter, SpecError, UsageError, load_series, series_folder
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +84,10 @@ def test_a_wrong_series_is_refused_by_its_entry(tmp_path, change, message):
 def test_a_missing_series_is_refused(tmp_path):
     with pytest.raises(SpecError, match="cannot read"):
         load_series(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "1", None])
+def test_a_number_without_bounds_is_finite_and_a_number_all_the_same(value):
+    assert Parameter("rate", "float", 1.0).check(2) == 2.0
+    with pytest.raises(UsageError, match="parameter rate must be a number; received"):
+        Parameter("rate", "float", 1.0).check(value)

@@ -98,8 +98,6 @@ def published(executed, done, broken, hide):
             cell.metadata.pop("papermill", None)
             continue
         begun = index in done or index in broken or (index is None and cell.execution_count is not None)
-        if not begun:
-            cell.outputs, cell.execution_count = [], None
         # papermill marks every cell "completed" when a kernel dies.
         status = "failed" if index in broken else "completed" if begun else "pending"
         cell.metadata["papermill"] = {**cell.metadata.get("papermill", {}), "status": status}
