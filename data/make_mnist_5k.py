@@ -5,8 +5,8 @@
 
 `--against` compares every image with the full MNIST, in the layout of `keras.datasets.mnist`.
 No random numbers: within a class, the images in the order of their digests are dealt to train, val and test,
-and every split is stored in the order of the digests read backwards. So the order is mixed and depends on nothing but the
-images, and the file is the same, byte for byte, wherever zlib packs the same.
+and every split is stored in the order of the digests read backwards. So the order is mixed and depends on
+nothing but the images, and the file is the same, byte for byte, wherever zlib packs the same.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def deal(images, labels):
     for split, count in MNIST_5K_COUNTS.items():
         share = count // 10
         chosen = np.concatenate([order[labels[order] == digit][start : start + share] for digit in range(10)])
-        # Stored by the digests read backwards: forwards they say who was dealt where, and classes would cluster.
+        # Stored by the digests read backwards: forwards they say who was dealt where, and classes cluster.
         chosen = chosen[np.argsort([digests[i][::-1] for i in chosen])]
         arrays |= {f"x_{split}": images[chosen], f"y_{split}": labels[chosen]}
         start += share
