@@ -164,7 +164,9 @@ def test_mnist_5k_is_balanced_in_every_split_and_in_mixed_order():
     for split, share in zip(SPLITS, (350, 50, 100), strict=True):
         labels = getattr(images, f"{split}_labels")
         assert np.bincount(labels).tolist() == [share] * 10
-        # Sorted by class, labels would change 9 times; in random order, nine times out of ten.
+        # What a reader shows or a short run trains on is the beginning; and an end may be cut off.
+        for part in (labels[:100], labels[-100:]):
+            assert np.bincount(part, minlength=10).min() >= 3
         assert np.mean(np.diff(labels) != 0) > 0.8
 
 
