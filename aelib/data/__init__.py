@@ -90,9 +90,7 @@ def load(name="mnist-5k", *, seed=0):
         return _images(name, patches.natural_patches(**PATCHES[name], seed=seed))
     if name == "mnist-5k":
         arrays = _read_mnist_5k()
-        return _images(
-            name, {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in MNIST_5K_COUNTS}
-        )
+        return _images(name, {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in MNIST_5K_COUNTS})
     _fetch_if_missing(name)
     arrays, order = _read_full(name)
     x, y = arrays["x_train"], arrays["y_train"]

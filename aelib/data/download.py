@@ -51,9 +51,7 @@ def fetch(name, path):
     print(f"Fetching {name} (about {spec.megabytes} MB) into {path.parent}", file=sys.stderr, flush=True)
     try:
         _remove_abandoned(path.parent)
-        with tempfile.TemporaryDirectory(
-            prefix=".download-", dir=path.parent, ignore_cleanup_errors=True
-        ) as home:
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=path.parent, ignore_cleanup_errors=True) as home:
             finished = _download(spec, home)
             # Another process may have been faster; its file is checked before use like any other.
             if not os.path.lexists(path):
@@ -101,9 +99,7 @@ def _silence(address):
 def _run_keras(module, home, target):
     """Let Keras download in a child process; what went wrong, or None."""
     # Keras needs a backend to be imported at all; JAX is the quickest of them.
-    backend = next(
-        (name for name in ("jax", "tensorflow", "torch") if importlib.util.find_spec(name)), "tensorflow"
-    )
+    backend = next((name for name in ("jax", "tensorflow", "torch") if importlib.util.find_spec(name)), "tensorflow")
     environment = os.environ | {"KERAS_HOME": home, "KERAS_BACKEND": backend}
     script = Path(__file__).with_name("keras_child.py")
     log = Path(home, "log")
@@ -112,9 +108,7 @@ def _run_keras(module, home, target):
     with (
         open(log, "wb") as output,
         # The pipe is never written to: its end tells the child that this process has ended.
-        subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output
-        ) as child,
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output) as child,
     ):
         child.wait()
     if child.returncode == 0:
