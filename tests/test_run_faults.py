@@ -77,6 +77,17 @@ CASES = {
         "MemoryError",
     ),
     "chatters": (["for i in range(200_000):\n    print('line', i)", check()], "passed", None, None),
+    "chatters_in_turns": (
+        [
+            "import sys\nfor i in range(500):\n    print('line', i)\n    print('oops', i, file=sys.stderr)\n"
+            "    sys.stdout.flush()\n    sys.stderr.flush()",
+            "print('1 %', end='\\r')\nprint('99 %')",
+            check(),
+        ],
+        "passed",
+        None,
+        None,
+    ),
     "explains": (
         [
             new_markdown_cell("# A title\n\n$\\hat{x} < 1$ and $$\\frac{1}{N}\\sum_i x_i$$"),
@@ -139,15 +150,23 @@ def test_a_failed_notebook_is_published_as_failed_with_what_it_showed(ran):
     page = ran.page("raises")
     assert "<strong>failed</strong>: cell 2 raised ZeroDivisionError" in page
     assert "so far" in page and "papermill" not in page
-    assert not any(
-        "papermill-error-cell-tag" in cell.metadata.get("tags", []) for cell in ran.notebook("raises").cells
-    )
+    assert not any("papermill-error-cell-tag" in cell.metadata.get("tags", []) for cell in ran.notebook("raises").cells)
 
 
 def test_a_long_output_is_cut_and_says_so(ran):
     for text in (ran.page("chatters"), (ran.out / "chatters.ipynb").read_text(encoding="utf-8")):
         assert len(text) < 1_000_000
         assert "line 0" in text and "line 199999" in text and "lines," in text and "left out" in text
+
+
+def test_a_great_many_outputs_are_cut_and_a_bar_shows_its_last_state(ran):
+    _, many, bar, _ = (
+        cell for cell in ran.notebook("chatters_in_turns").cells if "injected-parameters" not in cell.metadata.tags
+    )
+    shown = [output.text for output in many.outputs]
+    assert len(shown) < 110 and {"line 0\n", "oops 499\n"} <= set(shown)
+    assert any("outputs left out" in text for text in shown)
+    assert bar.outputs[0].text == "99 %\n"
 
 
 def test_pages_need_no_network_and_no_script(ran):

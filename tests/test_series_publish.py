@@ -38,9 +38,7 @@ def test_a_killed_run_neither_blocks_the_folder_nor_leaves_parts_in_it(tmp_path)
         "    (folder / (publish.PART + 'x')).write_text('half')\n"
         "    print('ready', flush=True)\n    time.sleep(60)"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
         with pytest.raises(UsageError, match=f"in use by the run of process {process.pid}"):
             publish.output_folder(tmp_path).__enter__()

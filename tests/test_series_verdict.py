@@ -81,7 +81,5 @@ def test_plain_papermill_fails_on_a_missed_target_and_not_on_a_reached_one(tmp_p
     monkeypatch.delenv("AELIB_RUN_ID", raising=False)
     arguments = {"progress_bar": False, "kernel_name": "python3", "language": "python"}
     papermill.execute_notebook(series / "one.ipynb", None, **arguments)
-    with pytest.raises(
-        papermill.PapermillExecutionError, match=r"error = 0\.75 missed its target <= 0\.6 by 0\.15"
-    ):
+    with pytest.raises(papermill.PapermillExecutionError, match=r"error = 0\.75 missed its target <= 0\.6 by 0\.15"):
         papermill.execute_notebook(series / "one.ipynb", None, parameters={"rate": 0.75}, **arguments)

@@ -9,9 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-PARAMETERS = (
-    'profile: str = "standard"\nseed: int = 0\nrate: float = 0.5\nkind: str = "plain"\nfast: bool = False\n'
-)
+PARAMETERS = 'profile: str = "standard"\nseed: int = 0\nrate: float = 0.5\nkind: str = "plain"\nfast: bool = False\n'
 TABLE = """
 [{name}.parameters]
 seed = {{ type = "int", default = 0, min = 0, max = 100 }}
@@ -39,13 +37,9 @@ def make_series(folder, notebooks):
     folder.mkdir(exist_ok=True)
     parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
     for name, cells in notebooks.items():
-        cells = [
-            new_code_cell(cell.replace("{name}", name)) if isinstance(cell, str) else cell for cell in cells
-        ]
+        cells = [new_code_cell(cell.replace("{name}", name)) if isinstance(cell, str) else cell for cell in cells]
         nbformat.write(new_notebook(cells=[parameters, *cells]), folder / f"{name}.ipynb")
-    (folder / "series.toml").write_text(
-        "".join(TABLE.format(name=name) for name in notebooks), encoding="utf-8"
-    )
+    (folder / "series.toml").write_text("".join(TABLE.format(name=name) for name in notebooks), encoding="utf-8")
     return folder
 
 

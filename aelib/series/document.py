@@ -1,8 +1,10 @@
 """A notebook file in; out: the notebook stripped for a run, and the executed one made fit to publish."""
 
 import ast
+import re
 import sys
 import warnings
+from itertools import groupby
 from pathlib import Path
 
 # jsonschema builds a grammar of web addresses when it is imported, which no notebook's schema asks for: it is
@@ -15,6 +17,7 @@ from aelib.series.spec import UsageError  # noqa: E402
 
 INDEX = "aelib_cell"  # key in a cell's metadata while it runs: its index in the source notebook
 SHOWN = 20_000  # characters of a printed output that are published
+PRINTS = 100  # such outputs of a cell that are published
 
 
 def read(path):
@@ -31,9 +34,7 @@ def read(path):
             notebook = nbformat.reads(content, as_version=4)
             nbformat.validate(notebook)
     except Exception as error:  # nbformat raises nearly anything on JSON that is not a notebook
-        reason = (
-            "not JSON" if isinstance(error, nbformat.reader.NotJSONError) else str(error).partition("\n")[0]
-        )
+        reason = "not JSON" if isinstance(error, nbformat.reader.NotJSONError) else str(error).partition("\n")[0]
         raise UsageError(f"{path} is not a notebook: {reason[:120]}") from None
     return notebook
 
@@ -101,6 +102,7 @@ def published(executed, done, broken, hide):
         # papermill marks every cell "completed" when a kernel dies.
         status = "failed" if index in broken else "completed" if begun else "pending"
         cell.metadata["papermill"] = {**cell.metadata.get("papermill", {}), "status": status}
+        cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             _clean(output, hide)
     about = executed.metadata.get("papermill", {})
@@ -141,9 +143,27 @@ def shortened(text, limit=SHOWN):
     return f"{head}[... {max(lines, 0):,} lines, {characters:,} characters left out ...]\n{tail}"
 
 
+def _joined(outputs):
+    """The outputs with prints in a row as one, and of a great many prints the first and the last."""
+    joined = []
+    for _, group in groupby(outputs, key=lambda output: output.get("name") or id(output)):
+        first, *more = group
+        if more:
+            first.text = "".join(output.text for output in (first, *more))
+        joined.append(first)
+    left_out = [output for output in joined if output.output_type == "stream"][PRINTS // 2 : -PRINTS // 2]
+    if left_out:
+        left_out[0].text = f"[... {len(left_out):,} outputs left out ...]\n"
+        gone = {id(output) for output in left_out[1:]}
+        joined = [output for output in joined if id(output) not in gone]
+    return joined
+
+
 def _clean(output, hide):
     if output.output_type == "stream":
-        output.text = hidden(shortened(output.text), hide)
+        # Of a progress bar only the last state, as a terminal shows it.
+        text = re.sub(r"(?m)^.*\r(?=[^\r\n])", "", output.text)
+        output.text = hidden(shortened(text), hide)
     elif output.output_type == "error":
         output.evalue = hidden(shortened(output.evalue), hide)
         output.traceback = [hidden(shortened(line), hide) for line in output.traceback]

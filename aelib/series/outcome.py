@@ -89,9 +89,7 @@ def _ending(expected, trace, deadline):
     if ended_well and trace.done == expected:
         return None, None, None
     cell = trace.open_cell
-    where = (
-        f"cell {cell}" if cell is not None else "no cell" if not trace.replies else "the end of the notebook"
-    )
+    where = f"cell {cell}" if cell is not None else "no cell" if not trace.replies else "the end of the notebook"
     if trace.stopped == "deadline":
         return "timeout", f"the deadline of {deadline:g} s came in {where}", cell
     if trace.stopped:

@@ -78,9 +78,7 @@ def junit_xml(run):
             suite.set(kind, str(len(suite.findall(f"testcase/{tag}"))))
         suite.set("tests", str(len(suite)))
     ElementTree.indent(suites)
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
-    )
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
 def verdict_text(run):

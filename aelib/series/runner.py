@@ -41,9 +41,7 @@ def plan(names, profile, backend, given):
     check_given(notebooks, given)
     values = {notebook.name: notebook.values(profile, given) for notebook in notebooks}
     if not _installed(backend):
-        raise UsageError(
-            f"backend {backend} is not installed; pip install {backend}, or choose another --backend"
-        )
+        raise UsageError(f"backend {backend} is not installed; pip install {backend}, or choose another --backend")
     if not _installed("ipykernel"):
         raise UsageError("no kernel is installed in this environment; pip install ipykernel")
     return [_plan(notebook, values[notebook.name]) for notebook in notebooks]
@@ -151,9 +149,7 @@ def _signals():
         stop.set()
 
     # A run under nohup ignores SIGHUP already, and goes on doing so.
-    taken = [
-        number for number in SIGNALS if number is not HANGUP or signal.getsignal(HANGUP) != signal.SIG_IGN
-    ]
+    taken = [number for number in SIGNALS if number is not HANGUP or signal.getsignal(HANGUP) != signal.SIG_IGN]
     before = {number: signal.signal(number, note) for number in taken}
     try:
         yield stop

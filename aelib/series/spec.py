@@ -45,9 +45,7 @@ class Parameter:
             bounds.append(f"at least {_plain(self.min)}")
         if self.max is not None:
             bounds.append(f"at most {_plain(self.max)}")
-        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}[
-            self.type
-        ]
+        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}[self.type]
         return " ".join([kind, " and ".join(bounds)]).strip()
 
     def parse(self, text):
@@ -70,9 +68,7 @@ class Parameter:
             raise self._refusal(value)
         if self.type in ("int", "float"):
             inside = math.isfinite(value) and (self.above is None or value > self.above)
-            inside = (
-                inside and (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
-            )
+            inside = inside and (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
             if not inside:
                 raise self._refusal(value)
         return value

@@ -57,9 +57,7 @@ class Judged:
 
 def judge(metrics, targets):
     """A Judged per target, in the targets' order. metrics: {name: float}, finite or not."""
-    return [
-        Judged(target, metrics.get(target.metric), _baseline(target.baseline, metrics)) for target in targets
-    ]
+    return [Judged(target, metrics.get(target.metric), _baseline(target.baseline, metrics)) for target in targets]
 
 
 def check(notebook, metrics, *, profile="standard"):
@@ -140,9 +138,7 @@ def _show(judged, metrics, about):
 def _html_table(rows):
     head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
     body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -52,9 +52,7 @@ def _execute(job, tell):
 
     def replied(cell, cell_index, execute_reply):
         content = execute_reply["content"]
-        records = [
-            output.data[METRICS_MIME] for output in cell.outputs if METRICS_MIME in output.get("data", {})
-        ]
+        records = [output.data[METRICS_MIME] for output in cell.outputs if METRICS_MIME in output.get("data", {})]
         fields = {key: content.get(key) for key in ("status", "ename", "evalue")}
         tell("replied", cell=cell.metadata.get(INDEX), records=records, **fields)
 
