@@ -66,8 +66,7 @@ def _pair(images, reconstruction):
     images, reconstruction = _filled("images", images), np.asarray(reconstruction, "float64")
     if images.shape != reconstruction.shape:
         raise ValueError(
-            "images and reconstruction must have the same shape; "
-            f"received {images.shape} and {reconstruction.shape}"
+            f"images and reconstruction must have the same shape; received {images.shape} and {reconstruction.shape}"
         )
     return images, reconstruction
 

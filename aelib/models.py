@@ -5,9 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 
-def mlp_encoder(
-    image_shape, latent_dim, hidden=(512, 128, 32), activation="sigmoid", latent_activation="sigmoid"
-):
+def mlp_encoder(image_shape, latent_dim, hidden=(512, 128, 32), activation="sigmoid", latent_activation="sigmoid"):
     """Dense layers from a flattened image to a code.
 
     Args:
@@ -36,9 +34,7 @@ def mlp_encoder(
     )
 
 
-def mlp_decoder(
-    image_shape, latent_dim, hidden=(32, 128, 512), activation="sigmoid", output_activation="sigmoid"
-):
+def mlp_decoder(image_shape, latent_dim, hidden=(32, 128, 512), activation="sigmoid", output_activation="sigmoid"):
     """Dense layers from a code to an image: the mirror of `mlp_encoder`.
 
     Args:
@@ -97,9 +93,7 @@ def conv_encoder(image_shape, latent_channels, filters=(32, 64), activation="rel
     return encoder
 
 
-def conv_decoder(
-    image_shape, latent_channels, filters=(64, 32), activation="relu", output_activation="sigmoid"
-):
+def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="relu", output_activation="sigmoid"):
     """3x3 convolutions that double height and width by rearranging channels into pixels.
 
     "Depth to space" (Shi et al. 2016, arXiv:1609.05158) costs the same on every Keras backend, where transposed
@@ -141,9 +135,7 @@ class DepthToSpace(layers.Layer):
         _, height, width, depth = tensor.shape
         channels = depth // 4
         blocks = ops.reshape(tensor, (-1, height, width, 2, 2, channels))
-        return ops.reshape(
-            ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, channels)
-        )
+        return ops.reshape(ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, channels))
 
     def compute_output_shape(self, input_shape):
         n, height, width, depth = input_shape

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart; lines differ in style as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -16,7 +17,6 @@ _LOOK = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "font.size": 10,
-    "legend.frameon": False,
 }
 
 
@@ -154,7 +154,7 @@ def code_map(codes, labels, *, axis_labels=("code 1", "code 2"), ax=None, alt):
     for label in np.unique(labels):
         points = codes[labels == label]
         colour = shades[int(label) % 10]
-        ax.scatter(points[:, 0], points[:, 1], s=22, marker=f"${label}$", linewidths=0.2, color=colour)
+        ax.scatter(points[:, 0], points[:, 1], s=30, marker=f"${label}$", linewidths=0.2, color=colour)
     ax.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
     return ax.figure
 
@@ -185,8 +185,16 @@ def curves(lines, *, xlabel, ylabel, levels=None, logy=False, marker=None, ax=No
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if logy:
         ax.set_yscale("log")
-    ax.legend()
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(_minor_label(ax))
+    ax.legend(frameon=False)
     return ax.figure
+
+
+def _minor_label(ax):
+    # Within one decade the major ticks alone would leave an axis with a single number.
+    low, high = ax.get_ylim()
+    return "{x:g}" if high / low < 15 else NullFormatter()
 
 
 def _draw(ax, image):
