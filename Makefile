@@ -1,0 +1,40 @@
+# report, test, test-backends, lab, lint: each sets up .venv first, once, and again when the requirements change.
+PYTHON ?= python3
+PROFILE ?= standard
+OUT ?= reports
+BIN := .venv/bin
+BACKENDS := tensorflow jax torch
+
+.PHONY: report test test-backends lab lint
+
+# The whole series, headless: prints the verdict table and the path of the page.
+report: .venv/ready
+	$(BIN)/python -m aelib run --profile $(PROFILE) --out $(OUT)
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+# What must hold on every Keras backend, each in a process of its own, and the quick series on each.
+test-backends: .venv/ready-backends
+	for backend in $(BACKENDS); do \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -m backend || exit 1; \
+	done
+	for backend in jax torch; do \
+		$(BIN)/python -m aelib run --profile quick --backend $$backend --out $(OUT)/$$backend || exit 1; \
+	done
+
+lab: .venv/ready
+	cd notebooks && ../$(BIN)/jupyter lab
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/ready-backends: .venv/ready
+	$(BIN)/python -m pip install --quiet -e ".[backends]"
+	touch $@
