@@ -165,7 +165,7 @@ def fit(
         optimizer=optimizer or keras.optimizers.Adam(schedule),
         loss="mse",
         metrics=["mse"] if getattr(model, "penalty", None) else None,
-        **fast_settings(model, steps),
+        **fast_settings(model, steps, epochs),
     )
     progress = _Progress(epochs, learning_rate, verbose)
     model.fit(
@@ -180,22 +180,24 @@ def fit(
     return progress.history
 
 
-def fast_settings(model, steps):
+def fast_settings(model, steps, epochs):
     """Arguments for `compile` that train this model fastest on a CPU with the backend in use.
 
     Args:
         model: a built Keras model.
         steps: weight updates per epoch.
+        epochs: how many of them.
 
     Returns:
         A dictionary with `jit_compile` and `steps_per_execution`.
     """
-    if keras.backend.backend() == "tensorflow":
-        # XLA on a CPU makes dense layers faster and convolutions slower than TensorFlow's own kernels; Keras's
-        # "auto" never uses it on a CPU.
-        convolutional = any(isinstance(layer, layers.Conv2D) for layer in model._flatten_layers())
-        return {"jit_compile": not convolutional, "steps_per_execution": min(32, steps)}
-    return {"jit_compile": "auto", "steps_per_execution": 1}
+    if keras.backend.backend() != "tensorflow":
+        return {"jit_compile": "auto", "steps_per_execution": 1}
+    # Keras's "auto" never uses XLA on a CPU. It makes dense layers faster and convolutions slower than TensorFlow's
+    # own kernels, and takes a second or two to compile, which a short training does not earn back.
+    convolutional = any(isinstance(layer, layers.Conv2D) for layer in model._flatten_layers())
+    worth_compiling = not convolutional and steps * epochs >= 1000
+    return {"jit_compile": worth_compiling, "steps_per_execution": min(32, steps)}
 
 
 class _Progress(keras.callbacks.Callback):
