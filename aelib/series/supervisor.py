@@ -117,7 +117,7 @@ def _environment(place, run_id, backend, token):
     }
     if data := os.environ.get("AELIB_DATA"):
         own["AELIB_DATA"] = str(Path(data).resolve())
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, **own}
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **own}
 
 
 def _last_line(log):
