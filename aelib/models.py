@@ -22,12 +22,11 @@ def mlp_encoder(image_shape, latent_dim, hidden=(512, 128, 32), activation="sigm
         ValueError: for a shape or a width that is not made of positive integers.
     """
     image_shape = _image_shape(image_shape)
-    widths = [_positive(width, "hidden") for width in hidden]
     return keras.Sequential(
         [
             layers.Input(image_shape),
             layers.Flatten(),
-            *[layers.Dense(width, activation) for width in widths],
+            *[layers.Dense(width, activation) for width in _sizes(hidden, "hidden")],
             layers.Dense(_positive(latent_dim, "latent_dim"), latent_activation, name="code"),
         ],
         name="encoder",
@@ -51,11 +50,10 @@ def mlp_decoder(image_shape, latent_dim, hidden=(32, 128, 512), activation="sigm
         ValueError: for a shape or a width that is not made of positive integers.
     """
     image_shape = _image_shape(image_shape)
-    widths = [_positive(width, "hidden") for width in hidden]
     return keras.Sequential(
         [
             layers.Input((_positive(latent_dim, "latent_dim"),)),
-            *[layers.Dense(width, activation) for width in widths],
+            *[layers.Dense(width, activation) for width in _sizes(hidden, "hidden")],
             layers.Dense(int(np.prod(image_shape)), output_activation, name="pixels"),
             layers.Reshape(image_shape),
         ],
@@ -112,8 +110,7 @@ def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="rel
     Raises:
         ValueError: for a shape that the doublings do not reach, or sizes that are not positive integers.
     """
-    image_shape, filters = _halvable(image_shape, filters)
-    height, width, channels = image_shape
+    (height, width, channels), filters = _halvable(image_shape, filters)
     shrink = 2 ** len(filters)
     grid = (height // shrink, width // shrink, _positive(latent_channels, "latent_channels"))
     decoder = keras.Sequential([layers.Input(grid)], name="decoder")
@@ -131,16 +128,17 @@ def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="rel
 class DepthToSpace(layers.Layer):
     """Rearranges (n, h, w, 4c) into (n, 2h, 2w, c): four channels become a 2x2 block of pixels."""
 
+    def build(self, input_shape):
+        if input_shape[-1] % 4:
+            raise ValueError(f"the number of channels must be divisible by 4; received {input_shape[-1]}")
+
     def call(self, tensor):
         _, height, width, depth = tensor.shape
-        channels = depth // 4
-        blocks = ops.reshape(tensor, (-1, height, width, 2, 2, channels))
-        return ops.reshape(ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, channels))
+        blocks = ops.reshape(tensor, (-1, height, width, 2, 2, depth // 4))
+        return ops.reshape(ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, depth // 4))
 
     def compute_output_shape(self, input_shape):
         n, height, width, depth = input_shape
-        if depth % 4:
-            raise ValueError(f"the number of channels must be divisible by 4; received {depth}")
         return (n, 2 * height, 2 * width, depth // 4)
 
 
@@ -207,18 +205,19 @@ def lecture_autoencoder(latent_dim=2):
         An `Autoencoder` from (n, 28, 28, 1) to (n, 28, 28, 1), already built.
     """
     shape = (28, 28, 1)
-    autoencoder = Autoencoder(
-        mlp_encoder(shape, latent_dim), mlp_decoder(shape, latent_dim), name="lecture_autoencoder"
-    )
+    encoder, decoder = mlp_encoder(shape, latent_dim), mlp_decoder(shape, latent_dim)
+    autoencoder = Autoencoder(encoder, decoder, name="lecture_autoencoder")
     autoencoder.build((None, *shape))
     return autoencoder
 
 
 def _in_batches(layer, inputs, batch_size):
+    size, count = _positive(batch_size, "batch_size"), len(inputs)
+    # TensorFlow cannot normalise an empty batch: a blank input stands in for none.
+    inputs = inputs if count else np.zeros((1, *inputs.shape[1:]), "float32")
     # Plain calls, not `predict`: no compilation, and NumPy in, NumPy out on every backend.
-    size = _positive(batch_size, "batch_size")
-    outputs = [layer(inputs[i : i + size], training=False) for i in range(0, max(len(inputs), 1), size)]
-    return np.concatenate([ops.convert_to_numpy(batch) for batch in outputs])
+    outputs = [layer(inputs[i : i + size], training=False) for i in range(0, len(inputs), size)]
+    return np.concatenate([ops.convert_to_numpy(batch) for batch in outputs])[:count]
 
 
 def _positive(value, name):
@@ -230,16 +229,20 @@ def _positive(value, name):
 def _image_shape(shape):
     if not isinstance(shape, tuple | list) or len(shape) != 3:
         raise ValueError(f"image_shape must be (height, width, channels); received {shape!r}")
-    return tuple(_positive(size, "image_shape") for size in shape)
+    return tuple(_sizes(shape, "image_shape"))
+
+
+def _sizes(values, name):
+    if not isinstance(values, tuple | list):
+        raise ValueError(f"{name} must be a tuple of positive integers; received {values!r}")
+    return [_positive(value, name) for value in values]
 
 
 def _halvable(shape, filters):
     height, width, channels = _image_shape(shape)
-    filters = [_positive(count, "filters") for count in filters]
+    filters = _sizes(filters, "filters")
     shrink = 2 ** len(filters)
     if height % shrink or width % shrink:
-        raise ValueError(
-            f"image_shape must have a height and width divisible by {shrink}, because {len(filters)} filters "
-            f"halve them as often; received {tuple(shape)!r}"
-        )
+        reason = f"{shrink}, because {len(filters)} filters halve them as often"
+        raise ValueError(f"image_shape must have a height and width divisible by {reason}; received {tuple(shape)!r}")
     return (height, width, channels), filters

@@ -1,0 +1,448 @@
+"""aelib.models: shapes, arithmetic against NumPy, what is refused, and files that another process can read."""
+
+import importlib.util
+import inspect
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from aelib import metrics, models, training
+
+BACKENDS = ("tensorflow", "jax", "torch")
+SHAPES = [(8, 8, 1), (4, 12, 3), (28, 28, 1), (16, 16, 3)]
+
+
+@keras.saving.register_keras_serializable("tests")
+class SquaredCodes(layers.Layer):
+    """A penalty of this file: weight times the sum over units of the batch mean of z^2; returns z unchanged."""
+
+    def __init__(self, weight, **kwargs):
+        super().__init__(**kwargs)
+        self.weight = weight
+
+    def call(self, code):
+        self.add_loss(self.weight * ops.sum(ops.mean(code**2, axis=0)))
+        return code
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight}
+
+
+def images_like(shape, count=6, seed=0):
+    return np.random.default_rng(seed).random((count, *shape), dtype=np.float32)
+
+
+def dense_net(shape=(8, 8, 1), penalty=None, **kwargs):
+    encoder = models.mlp_encoder(shape, 3, hidden=(16,), **kwargs)
+    return models.Autoencoder(encoder, models.mlp_decoder(shape, 3, hidden=(16,)), penalty)
+
+
+def conv_net(shape=(8, 8, 3), penalty=None):
+    encoder = models.conv_encoder(shape, 5, filters=(4, 6))
+    return models.Autoencoder(encoder, models.conv_decoder(shape, 5, filters=(6, 4)), penalty)
+
+
+def dense_layers(model):
+    return [
+        layer for part in (model.encoder, model.decoder) for layer in part.layers if isinstance(layer, layers.Dense)
+    ]
+
+
+# The oracle: every layer in NumPy, in double precision
+
+
+def randomise(model, seed=0):
+    """Weights that show in the output: offsets and running statistics do not stay at 0 and 1."""
+    random = np.random.default_rng(seed)
+    for variable in model.weights:
+        if variable.path.endswith("kernel"):
+            fan_in = np.prod(variable.shape[:-1])
+            variable.assign(random.normal(0, 2 / np.sqrt(fan_in), variable.shape))
+        else:
+            variable.assign(random.uniform(0.1, 0.9, variable.shape))
+    return model
+
+
+def forward(model, inputs):
+    values = np.asarray(inputs, "float64")
+    for layer in model.layers:
+        values = FORWARD[type(layer).__name__](values, layer, *[np.array(w, "float64") for w in layer.get_weights()])
+    return values
+
+
+def activate(values, layer):
+    functions = {
+        "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+        "relu": lambda a: np.where(a > 0, a, 0),
+        "linear": lambda a: a,
+    }
+    return functions[layer.activation.__name__](values)
+
+
+def convolve(values, layer, kernel, bias=0.0):
+    """Slides the kernel over the image, one output pixel at a time; "same" puts the odd zero at the far side."""
+    size, step = len(kernel), layer.strides[0]
+    rows, columns = (-(-length // step) for length in values.shape[1:3])
+    missing = [max(0, (n - 1) * step + size - m) for n, m in zip((rows, columns), values.shape[1:3], strict=True)]
+    padded = np.pad(values, [(0, 0), *[(m // 2, m - m // 2) for m in missing], (0, 0)])
+    out = np.empty((len(values), rows, columns, kernel.shape[-1]))
+    for row in range(rows):
+        for column in range(columns):
+            window = padded[:, row * step : row * step + size, column * step : column * step + size]
+            out[:, row, column] = np.tensordot(window, kernel, 3) + bias
+    return activate(out, layer)
+
+
+def depth_to_space(values, *_):
+    n, height, width, channels = values.shape[0], 2 * values.shape[1], 2 * values.shape[2], values.shape[3] // 4
+    out = np.empty((n, height, width, channels))
+    for row in range(height):
+        for column in range(width):
+            first = channels * (2 * (row % 2) + column % 2)
+            out[:, row, column] = values[:, row // 2, column // 2, first : first + channels]
+    return out
+
+
+FORWARD = {
+    "Flatten": lambda values, layer: values.reshape(len(values), -1),
+    "Reshape": lambda values, layer: values.reshape(len(values), *layer.target_shape),
+    "Dense": lambda values, layer, kernel, bias: activate(values @ kernel + bias, layer),
+    "Activation": activate,
+    "Conv2D": convolve,
+    "BatchNormalization": lambda values, layer, gamma, beta, mean, variance: (
+        gamma * (values - mean) / np.sqrt(variance + layer.epsilon) + beta
+    ),
+    "DepthToSpace": depth_to_space,
+}
+
+
+# The lecture's network
+
+
+def test_lecture_network_has_the_lectures_widths_and_nothing_but_sigmoid_layers():
+    model = models.lecture_autoencoder()
+    widths = [784, 512, 128, 32, 2, 32, 128, 512, 784]
+    dense = dense_layers(model)
+    assert [tuple(layer.kernel.shape) for layer in dense] == list(pairwise(widths))
+    assert all(layer.activation is keras.activations.sigmoid and layer.use_bias for layer in dense)
+    others = {type(layer) for part in (model.encoder, model.decoder) for layer in part.layers} - {layers.Dense}
+    assert others == {layers.Flatten, layers.Reshape}
+    assert model.count_params() == sum(a * b + b for a, b in pairwise(widths))
+    assert model.built and model.penalty is None
+
+
+@pytest.mark.backend
+def test_lecture_network_computes_what_numpy_computes():
+    model = randomise(models.lecture_autoencoder())
+    images = images_like((28, 28, 1))
+    codes = forward(model.encoder, images)
+    expected = forward(model.decoder, codes)
+    assert codes.std(0).min() > 0.001 and expected.std() > 0.1
+    np.testing.assert_allclose(model.encode(images), codes, atol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(images), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 7])
+def test_lecture_network_has_a_code_of_the_size_asked_for(latent_dim):
+    model = models.lecture_autoencoder(latent_dim)
+    codes = model.encode(images_like((28, 28, 1)))
+    assert codes.shape == (6, latent_dim)
+    assert model.decode(codes).shape == (6, 28, 28, 1)
+    assert [layer.units for layer in dense_layers(model)] == [512, 128, 32, latent_dim, 32, 128, 512, 784]
+
+
+# Encoders and decoders
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("hidden", "activation", "last"), [((), "relu", None), ((9, 5), "relu", "sigmoid")])
+def test_dense_encoder_and_decoder_compute_what_numpy_computes(shape, hidden, activation, last):
+    encoder = randomise(models.mlp_encoder(shape, 4, hidden, activation, last))
+    decoder = randomise(models.mlp_decoder(shape, 4, hidden[::-1], activation, last))
+    images = images_like(shape)
+    codes = forward(encoder, images)
+    model = models.Autoencoder(encoder, decoder)
+    assert model.encode(images).shape == (6, 4)
+    np.testing.assert_allclose(model.encode(images), codes, atol=1e-4)
+    np.testing.assert_allclose(model.decode(codes.astype("float32")), forward(decoder, codes), atol=1e-4)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize(("shape", "filters", "latent_channels"), [((8, 8, 1), (3,), 1), ((8, 12, 3), (4, 6), 5)])
+def test_convolutional_encoder_and_decoder_compute_what_numpy_computes(shape, filters, latent_channels):
+    encoder = randomise(models.conv_encoder(shape, latent_channels, filters))
+    decoder = randomise(models.conv_decoder(shape, latent_channels, filters[::-1]))
+    images = images_like(shape, count=3)
+    codes = forward(encoder, images)
+    shrink = 2 ** len(filters)
+    assert codes.shape == (3, shape[0] // shrink, shape[1] // shrink, latent_channels)
+    model = models.Autoencoder(encoder, decoder)
+    expected = forward(decoder, codes)
+    assert codes.std() > 0.1 and expected.std() > 0.01
+    np.testing.assert_allclose(model.encode(images), codes, atol=1e-4)
+    np.testing.assert_allclose(model.reconstruct(images), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 8, 3), (32, 24, 2)])
+@pytest.mark.parametrize("filters", [(), (2,), [2, 3, 4]])
+def test_each_filter_halves_the_grid_of_the_code_and_the_decoder_restores_the_image(shape, filters):
+    encoder, decoder = models.conv_encoder(shape, 7, filters), models.conv_decoder(shape, 7, filters)
+    grid = (None, shape[0] // 2 ** len(filters), shape[1] // 2 ** len(filters), 7)
+    assert encoder.input_shape == decoder.output_shape == (None, *shape)
+    assert encoder.output_shape == decoder.input_shape == grid
+
+
+@pytest.mark.backend
+def test_depth_to_space_puts_four_channels_into_a_block_of_pixels():
+    tensor = np.random.default_rng(0).random((2, 3, 5, 12), dtype=np.float32)
+    expected = depth_to_space(tensor)
+    # The first pixel of the second row of the picture is the third of the four channel groups.
+    np.testing.assert_array_equal(expected[0, 1, 0], tensor[0, 0, 0, 6:9])
+    layer = models.DepthToSpace()
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(tensor)), expected)
+    assert layer.compute_output_shape(tensor.shape) == expected.shape
+
+
+# What is refused
+
+
+MAKERS = {
+    "mlp_encoder": lambda **given: models.mlp_encoder(**{"image_shape": (8, 8, 1), "latent_dim": 2, **given}),
+    "mlp_decoder": lambda **given: models.mlp_decoder(**{"image_shape": (8, 8, 1), "latent_dim": 2, **given}),
+    "conv_encoder": lambda **given: models.conv_encoder(**{"image_shape": (8, 8, 1), "latent_channels": 2, **given}),
+    "conv_decoder": lambda **given: models.conv_decoder(**{"image_shape": (8, 8, 1), "latent_channels": 2, **given}),
+}
+
+
+def refusal(call, error=ValueError):
+    with pytest.raises(error) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("shape", [(28, 28), 28, None, "abc", (28, 28, 0), (28.0, 28, 1), (28, True, 1), (4, -4, 1)])
+def test_a_bad_image_shape_is_named_and_shown(maker, shape):
+    message = refusal(lambda: MAKERS[maker](image_shape=shape))
+    assert message.startswith("image_shape must be ")
+    wrong = [size for size in shape if type(size) is not int or size < 1] if np.size(shape) == 3 else [shape]
+    assert message.endswith(f"received {wrong[0]!r}")
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 2.5, "2", None])
+@pytest.mark.parametrize("maker", [*MAKERS, "lecture_autoencoder"])
+def test_a_bad_size_of_the_code_is_named_and_shown(maker, value):
+    name = "latent_channels" if "conv" in maker else "latent_dim"
+    make = MAKERS.get(maker, models.lecture_autoencoder)
+    assert refusal(lambda: make(**{name: value})) == f"{name} must be a positive integer; received {value!r}"
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_bad_widths_are_named_and_shown(maker):
+    name = "filters" if "conv" in maker else "hidden"
+    assert refusal(lambda: MAKERS[maker](**{name: (4, 0)})) == f"{name} must be a positive integer; received 0"
+    assert refusal(lambda: MAKERS[maker](**{name: 4})).endswith("tuple of positive integers; received 4")
+
+
+@pytest.mark.parametrize("make", [models.conv_encoder, models.conv_decoder])
+@pytest.mark.parametrize("shape", [(10, 8, 1), (8, 10, 3)])
+def test_a_size_that_the_halvings_do_not_divide_is_refused(make, shape):
+    message = refusal(lambda: make(shape, 2, filters=(4, 4)))
+    assert message.startswith("image_shape must") and "divisible by 4" in message and str(shape) in message
+
+
+def test_parts_that_are_no_layers_are_refused_by_name():
+    encoder, decoder = models.mlp_encoder((8, 8, 1), 2, ()), models.mlp_decoder((8, 8, 1), 2, ())
+    assert "penalty must be a Keras layer" in refusal(lambda: models.Autoencoder(encoder, decoder, 0.1), TypeError)
+    assert refusal(lambda: models.Autoencoder(encoder, decoder, 0.1), TypeError).endswith("received 0.1")
+    # A regularizer is the likely mistake: it is not a layer, and zero is not the same as none.
+    for wrong in keras.regularizers.L1(0.1), 0:
+        assert "penalty must be" in refusal(lambda wrong=wrong: models.Autoencoder(encoder, decoder, wrong), TypeError)
+    assert refusal(lambda: models.Autoencoder(None, decoder), TypeError).startswith("encoder must be")
+    assert refusal(lambda: models.Autoencoder(encoder, np.zeros), TypeError).startswith("decoder must be")
+
+
+def test_depth_to_space_refuses_channels_that_do_not_make_blocks():
+    assert "divisible by 4; received 6" in refusal(lambda: models.DepthToSpace()(np.zeros((2, 2, 2, 6), "float32")))
+
+
+# Encode, decode, reconstruct
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("make", [dense_net, conv_net])
+def test_codes_and_reconstructions_are_numpy_arrays_whatever_the_batch_size(make):
+    model = randomise(make())
+    images = images_like(model.encoder.input_shape[1:], count=7)
+    codes, reconstruction = model.encode(images), model.reconstruct(images)
+    assert type(codes) is type(reconstruction) is np.ndarray and codes.dtype == reconstruction.dtype == np.float32
+    assert reconstruction.shape == images.shape and codes.shape == (7, *model.encoder.output_shape[1:])
+    np.testing.assert_allclose(model.decode(codes), reconstruction, atol=1e-6)
+    for batch_size in 1, 3, 7, np.int64(100):
+        np.testing.assert_allclose(model.encode(images, batch_size), codes, atol=1e-5)
+        np.testing.assert_allclose(model.decode(codes, batch_size), reconstruction, atol=1e-5)
+        np.testing.assert_allclose(model.reconstruct(images, batch_size=batch_size), reconstruction, atol=1e-5)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("make", [dense_net, conv_net])
+def test_no_images_give_no_codes(make):
+    model = make()
+    images = images_like(model.encoder.input_shape[1:], count=0)
+    codes = model.encode(images)
+    assert codes.shape == (0, *model.encoder.output_shape[1:])
+    assert model.decode(codes).shape == model.reconstruct(images).shape == images.shape
+
+
+@pytest.mark.parametrize("batch_size", [0, 2.5, True])
+def test_a_bad_batch_size_is_named_and_shown(batch_size):
+    message = refusal(lambda: dense_net().encode(images_like((8, 8, 1)), batch_size))
+    assert message == f"batch_size must be a positive integer; received {batch_size!r}"
+
+
+def test_looking_at_images_changes_no_weight():
+    model = randomise(conv_net())
+    before = model.get_weights()
+    model.reconstruct(images_like((8, 8, 3)))
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+# A penalty between encoder and decoder
+
+
+@pytest.mark.backend
+def test_penalty_reaches_the_training_loss_and_leaves_the_reconstruction_alone():
+    plain = randomise(dense_net())
+    model = dense_net(penalty=SquaredCodes(0.5))
+    images = images_like((8, 8, 1), count=10)
+    model.reconstruct(images)
+    model.set_weights(plain.get_weights())
+    np.testing.assert_array_equal(model.reconstruct(images), plain.reconstruct(images))
+    penalty = 0.5 * np.sum(np.mean(model.encode(images).astype("float64") ** 2, axis=0))
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    history = model.fit(images, images, batch_size=10, verbose=0).history
+    error = metrics.mse(images, model.reconstruct(images))
+    assert penalty > 0.1
+    assert history["loss"][0] == pytest.approx(error + penalty, rel=1e-5)
+
+
+# Files
+
+
+FILES = {
+    "dense": lambda: dense_net((8, 8, 3)),
+    "dense-penalty": lambda: dense_net(penalty=SquaredCodes(0.25)),
+    "conv": conv_net,
+    "conv-keras-penalty": lambda: conv_net(penalty=layers.ActivityRegularization(l1=0.1)),
+    "lecture": models.lecture_autoencoder,
+}
+# The process that reads knows nothing of this one but the files and the class of the penalty.
+READER = f"""
+import json, pathlib, sys
+import keras, numpy as np
+from keras import layers, ops
+from aelib import models
+
+@keras.saving.register_keras_serializable("tests")
+{inspect.getsource(SquaredCodes).partition(chr(10))[2]}
+"""
+READER += """
+folder = pathlib.Path(sys.argv[1])
+saw = {"backend": keras.backend.backend()}
+for file in sorted(folder.glob("*.keras")):
+    model = keras.saving.load_model(file)
+    images = np.load(folder / f"{file.stem}.npy")
+    arrays = {f"w{i}": weight for i, weight in enumerate(model.get_weights())}
+    np.savez(f"{file.stem}.npz", codes=model.encode(images), reconstruction=model.reconstruct(images), **arrays)
+    saw[file.stem] = [type(model).__name__, type(model.penalty).__name__, len(model.losses)]
+pathlib.Path("saw.json").write_text(json.dumps(saw))
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Files of this process, its own answers, and a folder per backend with what a new process made of them."""
+    folder = tmp_path_factory.mktemp("files")
+    answers = {}
+    for name, make in FILES.items():
+        model = randomise(make(), seed=len(name))
+        images = images_like(model.encoder.input_shape[1:])
+        answers[name] = model.encode(images), model.reconstruct(images), model.get_weights()
+        model.save(folder / f"{name}.keras")
+        np.save(folder / f"{name}.npy", images)
+    installed = [backend for backend in BACKENDS if importlib.util.find_spec(backend)]
+    readers = {}
+    for backend in installed:
+        (folder / backend).mkdir()
+        environment = {**os.environ, "KERAS_BACKEND": backend}
+        command = [sys.executable, "-c", READER, str(folder)]
+        pipe = subprocess.PIPE
+        readers[backend] = subprocess.Popen(command, cwd=folder / backend, env=environment, stderr=pipe, text=True)
+    for backend, reader in readers.items():
+        _, errors = reader.communicate(timeout=120)
+        assert reader.returncode == 0, f"{backend}: {errors}"
+    return folder, answers
+
+
+def read_by(backend, saved):
+    folder, answers = saved
+    if not (folder / backend).exists():
+        pytest.skip(f"{backend} is not installed")
+    seen = json.loads((folder / backend / "saw.json").read_text())
+    assert seen["backend"] == backend
+    for name, answer in answers.items():
+        with np.load(folder / backend / f"{name}.npz") as arrays:
+            yield name, seen[name], dict(arrays), answer
+
+
+def test_a_file_read_by_a_new_process_gives_the_same_weights_and_reconstruction(saved):
+    for name, (kind, penalty, losses), arrays, (codes, reconstruction, weights) in read_by(
+        keras.backend.backend(), saved
+    ):
+        assert kind == "Autoencoder", name
+        for index, weight in enumerate(weights):
+            np.testing.assert_array_equal(arrays[f"w{index}"], weight, err_msg=name)
+        assert len(arrays) == len(weights) + 2
+        np.testing.assert_allclose(arrays["codes"], codes, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(arrays["reconstruction"], reconstruction, atol=1e-6, err_msg=name)
+        expected = {"dense-penalty": "SquaredCodes", "conv-keras-penalty": "ActivityRegularization"}
+        assert penalty == expected.get(name, "NoneType")
+        assert losses == (name in expected)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_file_of_this_backend_is_read_by_every_other(saved, backend):
+    for name, _, arrays, (codes, reconstruction, weights) in read_by(backend, saved):
+        for index, weight in enumerate(weights):
+            np.testing.assert_array_equal(arrays[f"w{index}"], weight, err_msg=name)
+        assert reconstruction.std() > 0.01
+        np.testing.assert_allclose(arrays["codes"], codes, rtol=1e-5, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(arrays["reconstruction"], reconstruction, atol=1e-5, err_msg=name)
+
+
+def test_a_penalty_keeps_its_weight_through_a_file(tmp_path):
+    model = dense_net(penalty=SquaredCodes(0.25))
+    model.build((None, 8, 8, 1))
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").penalty.weight == 0.25
+
+
+def test_a_trained_and_compiled_model_goes_on_training_from_a_file(tmp_path):
+    model = dense_net(penalty=SquaredCodes(0.25))
+    images = images_like((8, 8, 1), count=10)
+    training.fit(model, images, epochs=2, batch_size=5, verbose=False)
+    model.save(tmp_path / "trained.keras")
+    loaded = keras.saving.load_model(tmp_path / "trained.keras")
+    np.testing.assert_array_equal(loaded.reconstruct(images), model.reconstruct(images))
+    assert loaded.optimizer.iterations == model.optimizer.iterations == 4
+    training.fit(loaded, images, epochs=1, batch_size=5, verbose=False)
