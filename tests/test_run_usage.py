@@ -149,3 +149,10 @@ def test_help_does_not_wait_for_papermill_nbconvert_or_keras():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "--deadline SECONDS" in said and said.rstrip().endswith("[]")
+
+
+def test_bad_data_are_refused_before_a_kernel_starts(refused, tmp_path, monkeypatch):
+    monkeypatch.delenv("AELIB_NOTEBOOKS")
+    monkeypatch.setenv("AELIB_DATA", str(tmp_path))
+    (tmp_path / "mnist.npz").write_text("<html>not found</html>")
+    assert str(tmp_path / "mnist.npz") in refused("01_compression", "-p", "dataset", "mnist")

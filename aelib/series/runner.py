@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
+from aelib.data import NAMES, DataError, fetch
 from aelib.series import document, publish, report, results
 from aelib.series.outcome import Trace, conclude
 from aelib.series.progress import Progress
@@ -130,6 +131,11 @@ def _plan(notebook, parameters):
         names = ", ".join(sorted(differing))
         raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
     report.check_equations(source, notebook.name)
+    if parameters.get("dataset") in NAMES:
+        try:
+            fetch(parameters["dataset"])
+        except DataError as error:
+            raise UsageError(str(error)) from None
     return Plan(notebook, source, parameters, document.code_cells(source))
 
 
