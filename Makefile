@@ -11,8 +11,9 @@ BACKENDS := tensorflow jax torch
 report: .venv/ready
 	$(BIN)/python -m aelib run --profile $(PROFILE) --out $(OUT)
 
+# Two processes: half of the tests wait for a kernel.
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # What must hold on every Keras backend, each in a process of its own, and the quick series on each.
 test-backends: .venv/ready-backends
