@@ -28,7 +28,8 @@ def glorot_start(model, *, factor=1.0, seed=0):
         raise ValueError(f"factor must be positive; received {factor!r}")
     random = np.random.default_rng(seed)
     for layer in _dense_layers(model):
-        layer.set_weights([factor * _glorot_draw(random, layer), np.zeros(layer.units, "float32")])
+        weights = [factor * _glorot_draw(random, layer), np.zeros(layer.units, "float32")]
+        layer.set_weights(weights[: len(layer.weights)])
     return model
 
 
@@ -41,7 +42,7 @@ def centred_start(model, images, *, seed=0, deviation=2.0, output_deviation=0.5)
     too, but do not centre; the mean of 1/2 that a sigmoid passes on is what the bias removes here.
 
     Args:
-        model: an `Autoencoder` of dense sigmoid layers.
+        model: an `Autoencoder` of dense sigmoid layers with biases.
         images: (n, height, width, channels) in [0, 1]; 2,000 are plenty.
         seed: integer; the draw is NumPy's, so every backend starts from the same numbers.
         deviation: of the pre-activations of every layer but the last.
@@ -57,13 +58,13 @@ def centred_start(model, images, *, seed=0, deviation=2.0, output_deviation=0.5)
     dense = _dense_layers(model)
     pixel_mean = np.clip(np.reshape(images, (len(images), -1)).mean(0), 0.001, 0.999)
     values = ops.convert_to_tensor(images)
-    for layer in [*model.encoder.layers, *model.decoder.layers]:
+    for layer in _chain(model):
         if layer in dense:
             is_last = layer is dense[-1]
             kernel = _glorot_draw(random, layer)
             drive = ops.convert_to_numpy(values) @ kernel
             spread = (drive - drive.mean(0)).std()
-            if not spread > 0:
+            if not spread > 1e-6 * np.abs(drive).max():
                 raise ValueError(f"images must vary and be finite; received a spread of {spread} at {layer.name!r}")
             scale = (output_deviation if is_last else deviation) / spread
             bias = -scale * drive.mean(0)
@@ -89,10 +90,8 @@ def warmup_cosine(peak, steps, *, warmup=0.15):
         ValueError: for a peak or a number of steps that is not positive, or a share outside [0, 1).
     """
     if not peak > 0 or not steps > 0 or not 0 <= warmup < 1:
-        raise ValueError(
-            "peak and steps must be positive and warmup in [0, 1); "
-            f"received peak={peak!r}, steps={steps!r}, warmup={warmup!r}"
-        )
+        received = f"peak={peak!r}, steps={steps!r}, warmup={warmup!r}"
+        raise ValueError(f"peak and steps must be positive and warmup in [0, 1); received {received}")
     rising = max(1, round(warmup * steps))
     return keras.optimizers.schedules.CosineDecay(
         0.0, decay_steps=max(1, steps - rising), warmup_target=peak, warmup_steps=rising
@@ -135,10 +134,10 @@ def fit(
     Args:
         model: an `Autoencoder` or any Keras model from images to images, already started.
         images: (n, height, width, channels), the inputs.
-        target: what the output is compared with, same length; the images themselves when None.
+        target: what the output is compared with, of its shape; the images themselves when None.
         epochs, batch_size: positive integers.
         learning_rate: the highest one of the schedule.
-        weight_decay: of AdamW; 0 means plain Adam.
+        weight_decay: as in AdamW (Loshchilov and Hutter 2019); 0 means plain Adam.
         validation: images, or a pair (inputs, targets), measured after every epoch.
         seed: of everything random from here on in this process: order of the images, noise layers.
         verbose: True prints about ten lines, however many epochs there are.
@@ -147,36 +146,23 @@ def fit(
         A `History`.
 
     Raises:
-        ValueError: for lengths that differ or arguments out of range.
+        ValueError: for shapes that differ or arguments out of range.
         FloatingPointError: within an epoch of the loss becoming NaN or infinite.
     """
     target = images if target is None else target
-    if len(target) != len(images) or not len(images):
-        raise ValueError(f"images and target must be equally many; received {len(images)} and {len(target)}")
-    if epochs < 1 or batch_size < 1:
-        raise ValueError(f"epochs and batch_size must be positive; received {epochs!r} and {batch_size!r}")
-    if validation is not None and not isinstance(validation, tuple):
-        validation = (validation, validation)
-    keras.utils.set_random_seed(seed)
+    # The loss would silently broadcast a target of another shape, such as labels.
+    shape = (len(images), *model.compute_output_spec(keras.KerasTensor(np.shape(images))).shape[1:])
+    if np.shape(target) != shape or not len(images):
+        raise ValueError(f"target must have the shape of the output, {shape}, not empty; received {np.shape(target)}")
+    if not all(isinstance(number, int | np.integer) and number > 0 for number in (epochs, batch_size)):
+        raise ValueError(f"epochs and batch_size must be positive integers; received {epochs!r} and {batch_size!r}")
+    validation = validation if isinstance(validation, tuple | list | None) else (validation, validation)
+    _reseed(model, seed)
     steps = math.ceil(len(images) / batch_size)
-    schedule = warmup_cosine(learning_rate, epochs * steps)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay) if weight_decay else None
-    model.compile(
-        optimizer=optimizer or keras.optimizers.Adam(schedule),
-        loss="mse",
-        metrics=["mse"] if getattr(model, "penalty", None) else None,
-        **fast_settings(model, steps, epochs),
-    )
+    optimizer = keras.optimizers.Adam(warmup_cosine(learning_rate, epochs * steps), weight_decay=weight_decay or None)
+    model.compile(optimizer, "mse", metrics=["mse"], **fast_settings(model, steps, epochs))
     progress = _Progress(epochs, learning_rate, verbose)
-    model.fit(
-        images,
-        target,
-        batch_size=batch_size,
-        epochs=epochs,
-        validation_data=validation,
-        callbacks=[progress],
-        verbose=0,
-    )
+    model.fit(images, target, batch_size, epochs, verbose=0, callbacks=[progress], validation_data=validation)
     return progress.history
 
 
@@ -200,6 +186,14 @@ def fast_settings(model, steps, epochs):
     return {"jit_compile": worth_compiling, "steps_per_execution": min(32, steps)}
 
 
+def _reseed(model, seed):
+    # Layers of noise and dropout draw from a state of their own, which Keras's global seed no longer reaches.
+    keras.utils.set_random_seed(seed)
+    for index, variable in enumerate(model.variables):
+        if variable.name == "seed_generator_state":
+            variable.assign(np.array([(seed + index) % 2**32, 0], "uint32"))
+
+
 class _Progress(keras.callbacks.Callback):
     """Keeps the history, prints a line every so many epochs, and stops on a loss that is no number."""
 
@@ -208,31 +202,29 @@ class _Progress(keras.callbacks.Callback):
         self.epochs, self.learning_rate, self.verbose = epochs, learning_rate, verbose
         self.history = History()
         self.every = math.ceil(epochs / 10)
-
-    def on_train_begin(self, logs=None):
         self.begin = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs):
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss} in epoch {epoch + 1} of {self.epochs}: lower the learning rate "
-                f"({self.learning_rate} at its peak) or look for values in the images that are not finite"
-            )
-        history = self.history
-        mse = float(logs.get("mse", loss))
-        history.mse.append(mse)
-        history.penalty.append(loss - mse)
+        for name in ("loss", "val_loss"):
+            if not math.isfinite(logs.get(name, 0)):
+                raise FloatingPointError(
+                    f"the {name} became {logs[name]} in epoch {epoch + 1} of {self.epochs}: lower the learning rate "
+                    f"({self.learning_rate} at its peak) or look for values in the images that are not finite"
+                )
+        history, penalty = self.history, logs["loss"] - logs["mse"]
+        history.mse.append(float(logs["mse"]))
+        # Without a penalty the two are one mean, summed in another order.
+        history.penalty.append(float(penalty) if abs(penalty) > 1e-5 * logs["loss"] else 0.0)
         history.seconds.append(time.perf_counter() - self.begin)
-        if "val_loss" in logs:
-            history.val_mse.append(float(logs.get("val_mse", logs["val_loss"])))
+        if "val_mse" in logs:
+            history.val_mse.append(float(logs["val_mse"]))
         if self.verbose and ((epoch + 1) % self.every == 0 or epoch in (0, self.epochs - 1)):
             print(self._line(epoch))
 
     def _line(self, epoch):
         history = self.history
         parts = [f"epoch {epoch + 1:>{len(str(self.epochs))}}/{self.epochs}", f"mse {history.mse[-1]:.5f}"]
-        if getattr(self.model, "penalty", None):
+        if any(history.penalty):
             parts.append(f"penalty {history.penalty[-1]:.5f}")
         if history.val_mse:
             parts.append(f"validation mse {history.val_mse[-1]:.5f}")
@@ -240,11 +232,15 @@ class _Progress(keras.callbacks.Callback):
 
 
 def _dense_layers(model):
-    parts = [model.encoder, model.decoder] if hasattr(model, "encoder") else [model]
-    found = [layer for part in parts for layer in part.layers if isinstance(layer, layers.Dense)]
+    found = [layer for layer in _chain(model) if isinstance(layer, layers.Dense)]
     if not found:
         raise ValueError(f"model must have dense layers; {model.name!r} has none")
     return found
+
+
+def _chain(model):
+    parts = [model.encoder, model.decoder] if hasattr(model, "encoder") else getattr(model, "layers", None)
+    return [model] if parts is None else [layer for part in parts for layer in _chain(part)]
 
 
 def _glorot_draw(random, layer):
