@@ -35,6 +35,8 @@ def psnr(images, reconstruction):
 def ssim(images, reconstruction):
     """Structural similarity (Wang et al. 2004) for images in [0, 1], averaged over images; 1 means identical."""
     images, reconstruction = _pair(images, reconstruction)
+    if images.ndim != 4:
+        raise ValueError(f"images must have shape (n, height, width, channels); received {images.shape}")
     scores = [
         structural_similarity(image, other, data_range=1.0, channel_axis=-1)
         for image, other in zip(images, reconstruction, strict=True)
@@ -44,7 +46,7 @@ def ssim(images, reconstruction):
 
 def explained_variance(data, reconstruction):
     """1 - (squared error) / (squared distance to the mean of the data): 1 is perfect, 0 the mean's own score."""
-    data, reconstruction = _pair(data, reconstruction)
+    data, reconstruction = _pair(data, reconstruction, "data")
     total = np.sum((data - data.mean(0)) ** 2)
     if not total > 0:
         raise ValueError(f"data must vary; received {len(data)} equal entries")
@@ -62,12 +64,11 @@ def dead_units(codes, threshold=0.0):
     return int(np.sum(~np.any(np.abs(codes).reshape(-1, codes.shape[-1]) > threshold, axis=0)))
 
 
-def _pair(images, reconstruction):
-    images, reconstruction = _filled("images", images), np.asarray(reconstruction, "float64")
+def _pair(images, reconstruction, name="images"):
+    images, reconstruction = _filled(name, images), np.asarray(reconstruction, "float64")
     if images.shape != reconstruction.shape:
-        raise ValueError(
-            f"images and reconstruction must have the same shape; received {images.shape} and {reconstruction.shape}"
-        )
+        shapes = f"{images.shape} and {reconstruction.shape}"
+        raise ValueError(f"{name} and reconstruction must have the same shape; received {shapes}")
     return images, reconstruction
 
 

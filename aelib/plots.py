@@ -67,13 +67,17 @@ def image_rows(rows, *, titles=None, size=0.8, alt):
     Returns:
         A Figure.
     """
-    count = max(len(images) for images in rows.values())
+    counts = {label: len(images) for label, images in rows.items()}
+    count = max(counts.values(), default=0)
+    if not count or set(counts.values()) != {count} or len(titles or "x" * count) != count:
+        received = f"{counts}" + (f" and {len(titles)} titles" if titles else "")
+        raise ValueError(f"rows must hold equally many images, one at least, and a title for each; received {received}")
     figure, grid = axes(len(rows), count, size=(size, size), alt=alt, squeeze=False)
     for line, (label, images) in zip(grid, rows.items(), strict=True):
         for ax, image in zip(line, images, strict=True):
             _draw(ax, image)
         line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
-    for ax, title in zip(grid[0], titles or [], strict=False):
+    for ax, title in zip(grid[0], titles or [""] * count, strict=True):
         ax.set_title(title, fontsize=9)
     return figure
 
@@ -91,6 +95,9 @@ def image_grid(images, *, columns=10, titles=None, size=0.8, alt):
     Returns:
         A Figure.
     """
+    if not len(images) or len(titles or images) != len(images):
+        received = f"{len(images)} images and {len(titles or [])} titles"
+        raise ValueError(f"images must not be empty and titles as many as images; received {received}")
     rows = -(-len(images) // columns)
     figure, grid = axes(rows, columns, size=(size, size * (1.25 if titles else 1)), alt=alt, squeeze=False)
     for index, ax in enumerate(grid.flat):
@@ -118,6 +125,8 @@ def mosaic(images, *, columns, extent=None, labels=None, size=6.0, alt):
         A Figure.
     """
     count, height, width, channels = np.shape(images)
+    if not count or count % columns:
+        raise ValueError(f"images must fill whole rows of {columns}; received {count}")
     tiles = np.reshape(images, (count // columns, columns, height, width, channels))
     sheet = tiles.transpose(0, 2, 1, 3, 4).reshape(-1, columns * width, channels)
     figure, ax = axes(size=(size, size), alt=alt)
@@ -144,10 +153,13 @@ def code_map(codes, labels, *, axis_labels=("code 1", "code 2"), ax=None, alt):
         The Figure.
 
     Raises:
-        ValueError: for codes that do not have two entries each.
+        ValueError: for codes that do not have two entries each, or labels that are not as many.
     """
-    if np.ndim(codes) != 2 or np.shape(codes)[1] != 2:
-        raise ValueError(f"codes must have shape (n, 2); received {np.shape(codes)}")
+    codes, labels = np.asarray(codes), np.asarray(labels)
+    if codes.ndim != 2 or codes.shape[1] != 2:
+        raise ValueError(f"codes must have shape (n, 2); received {codes.shape}")
+    if labels.shape != codes.shape[:1]:
+        raise ValueError(f"labels must have shape ({len(codes)},), one for each code; received {labels.shape}")
     if ax is None:
         _, ax = axes(size=(6.0, 5.5), alt=alt)
     shades = [*COLOURS, "#8C6D31", "#7B4173", "#637939"]
@@ -177,7 +189,8 @@ def curves(lines, *, xlabel, ylabel, levels=None, logy=False, marker=None, ax=No
     if ax is None:
         _, ax = axes(size=(7.0, 3.6), alt=alt)
     for index, (label, (x, y)) in enumerate(lines.items()):
-        style = STYLES[index % len(STYLES)]
+        # After seven lines the colours begin again, each with the next style.
+        style = STYLES[(index + index // len(COLOURS)) % len(STYLES)]
         ax.plot(x, y, label=label, color=COLOURS[index % len(COLOURS)], linestyle=style, marker=marker)
     for label, value in (levels or {}).items():
         ax.axhline(value, color="#555555", linewidth=0.8)

@@ -1,0 +1,183 @@
+"""aelib.metrics: each number against a few lines of NumPy or scikit-image, and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+from sklearn.decomposition import PCA
+from sklearn.metrics import r2_score
+
+from aelib import metrics
+
+
+def pair(shape=(5, 12, 10, 1), seed=0, noise=0.1, dtype="float32"):
+    random = np.random.default_rng(seed)
+    images = random.random(shape)
+    return images.astype(dtype), np.clip(images + random.normal(0, noise, shape), 0, 1).astype(dtype)
+
+
+@pytest.mark.parametrize("shape", [(5, 12, 10, 1), (3, 8, 9, 3)])
+def test_errors_are_those_of_scikit_image(shape):
+    images, other = pair(shape)
+    assert metrics.mse(images, other) == pytest.approx(
+        mean_squared_error(images.astype(float), other.astype(float)), rel=1e-12
+    )
+    assert metrics.psnr(images, other) == pytest.approx(
+        peak_signal_noise_ratio(images.astype(float), other.astype(float), data_range=1), rel=1e-12
+    )
+    assert metrics.mse(images, other) == metrics.mse(other, images) > 0.001
+
+
+def test_error_per_image_is_the_error_of_each_alone():
+    images, other = pair(noise=0.3)
+    expected = [
+        mean_squared_error(one.astype(float), two.astype(float)) for one, two in zip(images, other, strict=True)
+    ]
+    found = metrics.mse_per_image(images, other)
+    assert found.shape == (5,) and found.std() > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found.mean() == pytest.approx(metrics.mse(images, other), rel=1e-12)
+
+
+def test_the_lectures_squared_norm_is_the_error_times_the_number_of_pixels():
+    images, other = pair((4, 28, 28, 1), dtype="float64")
+    norms = [np.linalg.norm(one - two) ** 2 for one, two in zip(images, other, strict=True)]
+    assert 784 * metrics.mse(images, other) == pytest.approx(np.mean(norms), rel=1e-12)
+
+
+def test_psnr_is_ten_decibels_for_each_power_of_ten():
+    images = np.zeros((2, 4, 4, 1))
+    assert [metrics.psnr(images, images + error) for error in (1, 0.1, 0.01)] == pytest.approx([0, 20, 40])
+    assert metrics.psnr(images, images) == math.inf
+
+
+def test_psnr_of_many_is_that_of_the_whole_not_the_mean_of_each():
+    images = np.zeros((2, 4, 4, 1))
+    other = images + np.array([0.1, 0.001]).reshape(2, 1, 1, 1)
+    assert metrics.psnr(images, other) == pytest.approx(-10 * math.log10((1e-2 + 1e-6) / 2))
+
+
+@pytest.mark.parametrize("shape", [(4, 12, 10, 1), (4, 12, 10, 3)])
+def test_ssim_is_the_mean_of_scikit_images_channel_by_channel(shape):
+    images, other = pair(shape)
+    expected = [
+        structural_similarity(images[n, ..., c].astype(float), other[n, ..., c].astype(float), data_range=1)
+        for n in range(4)
+        for c in range(shape[3])
+    ]
+    assert metrics.ssim(images, other) == pytest.approx(np.mean(expected), rel=1e-9)
+    assert 0 < metrics.ssim(images, other) < 1
+    assert metrics.ssim(images, images) == pytest.approx(1)
+
+
+def test_ssim_uses_the_window_of_wang_et_al_on_one_window():
+    # One 7x7 window of scikit-image: uniform weights and unbiased variances.
+    images, other = pair((1, 7, 7, 1), dtype="float64")
+    x, y = images.ravel(), other.ravel()
+    (vx, cov), (_, vy) = np.cov(x, y)
+    c1, c2 = 0.01**2, 0.03**2
+    expected = (2 * x.mean() * y.mean() + c1) * (2 * cov + c2)
+    expected /= (x.mean() ** 2 + y.mean() ** 2 + c1) * (vx + vy + c2)
+    assert metrics.ssim(images, other) == pytest.approx(expected, rel=1e-9)
+
+
+def test_explained_variance_is_one_for_the_data_and_zero_for_their_mean():
+    data, _ = pair((20, 6))
+    assert metrics.explained_variance(data, data) == 1
+    mean = np.broadcast_to(data.astype(float).mean(0), data.shape)
+    assert metrics.explained_variance(data, mean) == pytest.approx(0, abs=1e-12)
+    assert metrics.explained_variance(data, 0 * data) < 0
+
+
+def test_explained_variance_is_that_of_pca_and_the_weighted_r2_of_scikit_learn():
+    data, other = pair((50, 8), dtype="float64")
+    pca = PCA(3).fit(data)
+    restored = pca.inverse_transform(pca.transform(data))
+    assert metrics.explained_variance(data, restored) == pytest.approx(pca.explained_variance_ratio_.sum(), rel=1e-9)
+    expected = r2_score(data, other, multioutput="variance_weighted")
+    assert metrics.explained_variance(data, other) == pytest.approx(expected, rel=1e-9)
+    images, others = data.reshape(50, 2, 2, 2), other.reshape(50, 2, 2, 2)
+    assert metrics.explained_variance(images, others) == pytest.approx(expected, rel=1e-9)
+
+
+def test_explained_variance_needs_data_that_vary():
+    with pytest.raises(ValueError, match="data must vary; received 4 equal entries"):
+        metrics.explained_variance(np.ones((4, 3)), np.zeros((4, 3)))
+
+
+def test_active_fraction_counts_entries_whose_size_is_above_the_threshold():
+    codes = np.array([[0, 0.1, -0.2, 3], [0, 0, 0.1, -4]])
+    assert metrics.active_fraction(codes) == 5 / 8
+    assert metrics.active_fraction(codes, threshold=0.1) == 3 / 8
+    assert metrics.active_fraction(codes, threshold=4) == 0
+    random = np.random.default_rng(0).normal(size=(10, 4, 4, 3))
+    expected = sum(abs(value) > 0.5 for value in random.ravel()) / random.size
+    assert metrics.active_fraction(random, 0.5) == pytest.approx(expected)
+
+
+def test_dead_units_are_those_that_no_sample_uses():
+    codes = np.zeros((6, 5))
+    codes[2, 1], codes[:, 3], codes[5, 4] = -0.3, 1, 0.05
+    assert metrics.dead_units(codes) == 2
+    assert metrics.dead_units(codes, threshold=0.1) == 3
+    assert metrics.dead_units(codes, threshold=1) == 5
+    assert isinstance(metrics.dead_units(codes), int)
+
+
+def test_a_channel_of_a_code_tensor_is_a_unit():
+    codes = np.zeros((6, 4, 4, 3))
+    codes[0, 2, 1, 2] = 1
+    assert metrics.dead_units(codes) == 2
+    assert metrics.active_fraction(codes) == 1 / codes.size
+
+
+def test_float32_images_are_summed_in_double_precision():
+    # In float32 the mean of a million small errors beside a few large ones is off in the fifth digit.
+    images = np.zeros((4, 500, 500, 1), "float32")
+    other = np.full_like(images, 0.1)
+    other[0, 0, :7] = 1000
+    error = np.float64(np.float32(0.1)) ** 2
+    expected = ((images.size - 7) * error + 7e6) / images.size
+    assert metrics.mse(images, other) == pytest.approx(expected, rel=1e-13)
+    assert abs(float(np.mean((images - other) ** 2)) / expected - 1) > 1e-9
+    shifted = np.float32(1e4) + np.random.default_rng(0).random((1000, 3), dtype="float32")
+    assert metrics.explained_variance(shifted, shifted.mean(0, dtype="float64") + 0 * shifted) == pytest.approx(
+        0, abs=1e-6
+    )
+
+
+PAIRED = [metrics.mse, metrics.mse_per_image, metrics.psnr, metrics.ssim, metrics.explained_variance]
+
+
+@pytest.mark.parametrize("metric", PAIRED)
+@pytest.mark.parametrize("other", [(1, 8, 8, 1), (5, 8, 8, 3), (8, 8, 1), (5, 8, 8), (4, 8, 8, 1)])
+def test_shapes_that_numpy_would_broadcast_are_refused_and_shown(metric, other):
+    name = "data" if metric is metrics.explained_variance else "images"
+    with pytest.raises(ValueError) as caught:
+        metric(np.zeros((5, 8, 8, 1)), np.zeros(other))
+    assert str(caught.value) == f"{name} and reconstruction must have the same shape; received (5, 8, 8, 1) and {other}"
+
+
+@pytest.mark.parametrize("metric", PAIRED)
+def test_no_images_are_refused(metric):
+    with pytest.raises(ValueError, match=r"(images|data) must not be empty; received shape \(0, 8, 8, 1\)"):
+        metric(np.zeros((0, 8, 8, 1)), np.zeros((0, 8, 8, 1)))
+
+
+@pytest.mark.parametrize("metric", [metrics.active_fraction, metrics.dead_units])
+def test_no_codes_are_refused(metric):
+    with pytest.raises(ValueError, match=r"codes must not be empty; received shape \(0, 3\)"):
+        metric(np.zeros((0, 3)))
+
+
+def test_ssim_refuses_a_single_image_which_it_would_read_as_rows():
+    with pytest.raises(
+        ValueError, match=r"images must have shape \(n, height, width, channels\); received \(28, 28, 1\)"
+    ):
+        metrics.ssim(*pair((28, 28, 1)))
+
+
+@pytest.mark.parametrize("metric", [metrics.mse, metrics.psnr, metrics.ssim, metrics.explained_variance])
+def test_numbers_are_plain_floats(metric):
+    assert type(metric(*pair())) is float
