@@ -285,20 +285,21 @@ def test_the_error_reported_is_that_of_the_images_and_the_penalty_stands_apart()
     assert 0 < history.seconds[0] < history.seconds[1] < 60
 
 
-@pytest.mark.parametrize("where", ["kernel", "activity"])
-def test_a_regularizer_inside_the_encoder_is_no_part_of_the_error(where):
-    regularizer = {f"{where}_regularizer": keras.regularizers.L1(0.5)}
-    encoder = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(3, "sigmoid", **regularizer)])
+def test_regularizers_inside_the_encoder_are_no_part_of_the_error():
+    l1, l2 = keras.regularizers.L1(0.5), keras.regularizers.L2(0.5)
+    code = layers.Dense(3, "sigmoid", kernel_regularizer=l2, activity_regularizer=l1)
+    encoder = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), code])
     model = models.Autoencoder(encoder, models.mlp_decoder(SHAPE, 3, ()))
     options = {"epochs": 1, "batch_size": 20, "learning_rate": 1e-9, "verbose": False}
     history = training.fit(model, blobs(), validation=blobs(9), **options)
     assert history.mse[0] == pytest.approx(metrics.mse(blobs(), model.reconstruct(blobs())), rel=1e-5)
     assert history.val_mse[0] == pytest.approx(metrics.mse(blobs(9), model.reconstruct(blobs(9))), rel=1e-5)
-    assert history.penalty[0] > 0.1
+    size = 0.5 * np.abs(model.encode(blobs())).sum() / 20 + 0.5 * np.sum(code.get_weights()[0] ** 2)
+    assert history.penalty[0] == pytest.approx(size, rel=1e-4)
 
 
 @pytest.mark.backend
-def test_the_same_seed_gives_the_same_bits_and_another_seed_another_order():
+def test_the_same_seed_gives_the_same_bits_and_another_seed_another_order(capfd):
     (first, one), (again, two) = fitted(seed=5), fitted(seed=5)
     other, _ = fitted(seed=6)
     assert one.mse == two.mse and one.penalty == [0, 0, 0] and one.val_mse == []
@@ -306,6 +307,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_another_order():
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
     assert one.mse[2] < one.mse[0]
+    assert capfd.readouterr().out == "", "quiet training printed something"
 
 
 @pytest.mark.backend
@@ -329,21 +331,21 @@ def test_training_with_a_target_restores_what_the_input_lacks():
     masked = images.copy()
     masked[:, 4:] = 0
     model = training.centred_start(chain(hidden=(32,), latent_dim=6), masked)
-    training.fit(model, masked, images, epochs=60, batch_size=20, learning_rate=0.02, verbose=False)
+    training.fit(model, masked, images, epochs=20, batch_size=6, learning_rate=0.03, verbose=False)
     assert metrics.mse(images, model.reconstruct(masked)) < 0.5 * metrics.mse(images, masked)
 
 
 def test_a_long_training_compiled_for_speed_learns_with_a_ragged_last_batch(capsys):
-    images = blobs(174)
+    images = blobs(699)
     model = training.centred_start(chain(), images)
     before = metrics.mse(images, model.reconstruct(images))
-    history = training.fit(model, images, epochs=40, batch_size=7, seed=1)
+    history = training.fit(model, images, epochs=10, batch_size=7, seed=1)
     assert model.optimizer.iterations == 1000
     after = metrics.mse(images, model.reconstruct(images))
     assert after < 0.4 * before and history.mse[-1] == pytest.approx(after, rel=0.1)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 11
-    assert lines[0].startswith("epoch  1/40   mse 0.") and lines[-1].startswith("epoch 40/40   mse 0.")
+    assert len(lines) == 10
+    assert lines[0].startswith("epoch  1/10   mse 0.") and lines[-1].startswith("epoch 10/10   mse 0.")
     assert not any("validation" in line or "penalty" in line for line in lines)
 
 
@@ -360,17 +362,10 @@ def test_progress_is_at_most_a_dozen_lines_with_the_first_and_the_last_epoch(cap
 
 
 @pytest.mark.backend
-def test_quiet_training_prints_nothing(capfd):
-    fitted(epochs=1, validation=blobs(5))
-    assert capfd.readouterr().out == ""
-
-
-@pytest.mark.backend
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_images_that_are_not_finite_stop_the_training_in_the_first_epoch(bad):
+def test_an_image_that_is_not_finite_stops_the_training_in_the_first_epoch():
     images = blobs()
-    images[3, 2, 2] = bad
-    with pytest.raises(FloatingPointError, match=r"the loss became (nan|inf) in epoch 1 of 3: lower .* not finite"):
+    images[3, 2, 2] = math.nan
+    with pytest.raises(FloatingPointError, match=r"the loss became nan in epoch 1 of 3: lower .* not finite"):
         training.fit(chain(), images, epochs=3, batch_size=7, verbose=False)
 
 
