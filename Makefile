@@ -4,6 +4,8 @@ PROFILE ?= standard
 OUT ?= reports
 BIN := .venv/bin
 BACKENDS := tensorflow jax torch
+# PyTorch's threads wait in a busy loop otherwise, which a second process on the same cores makes very slow.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: report test test-backends lab lint
 
