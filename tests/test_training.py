@@ -14,18 +14,22 @@ from aelib import metrics, models, training
 SHAPE = (8, 8, 1)
 
 
-def blobs(count=20, seed=0, shape=SHAPE):
+def blobs(count=20, seed=0):
     """Images with structure to learn: a bright spot whose place varies, a little noise."""
     random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    rows, columns = np.mgrid[:8, :8]
     centre = random.uniform(2, 6, (2, count, 1, 1))
-    spots = np.exp(-((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2) / 6)
-    return np.clip(spots[..., None] * np.ones(shape[2]) + random.normal(0, 0.02, (count, *shape)), 0, 1).astype("f4")
+    spots = np.exp(-((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2) / 6)[..., None]
+    return np.clip(spots + random.normal(0, 0.02, spots.shape), 0, 1).astype("float32")
 
 
 def chain(hidden=(16,), latent_dim=3, penalty=None, **kwargs):
     encoder = models.mlp_encoder(SHAPE, latent_dim, hidden, **kwargs)
     return models.Autoencoder(encoder, models.mlp_decoder(SHAPE, latent_dim, hidden[::-1]), penalty)
+
+
+def convolutional():
+    return models.Autoencoder(models.conv_encoder(SHAPE, 2, (4,)), models.conv_decoder(SHAPE, 2, (4,)))
 
 
 def dense(model):
@@ -110,7 +114,7 @@ def test_the_gradients_of_the_oracle_are_finite_differences():
 
 @pytest.mark.backend
 def test_three_steps_of_gradient_descent_are_those_of_numpy():
-    model = training.centred_start(chain(hidden=(16, 8)), blobs())
+    model = training.centred_start(chain(), blobs())
     images, target, weights = blobs(), blobs(seed=1), weights_of(model)
     model.compile(keras.optimizers.SGD(50.0), "mse")
     seen = model.fit(images, target, batch_size=20, epochs=3, shuffle=False, verbose=0).history["loss"]
@@ -188,7 +192,7 @@ def test_a_factor_that_is_not_positive_is_refused(factor):
 
 @pytest.mark.parametrize("start", [training.glorot_start, lambda model: training.centred_start(model, blobs())])
 def test_a_model_without_dense_layers_cannot_be_started(start):
-    model = models.Autoencoder(models.conv_encoder(SHAPE, 2, (2,)), models.conv_decoder(SHAPE, 2, (2,)))
+    model = convolutional()
     with pytest.raises(ValueError, match=f"model must have dense layers; '{model.name}' has none"):
         start(model)
 
@@ -197,7 +201,7 @@ def test_a_model_without_dense_layers_cannot_be_started(start):
 @pytest.mark.parametrize(("deviation", "output_deviation"), [(2.0, 0.5), (1.0, 0.1)])
 def test_centred_start_gives_every_unit_mean_zero_and_every_layer_its_deviation(deviation, output_deviation):
     images = blobs(200)
-    model = chain(hidden=(32, 16))
+    model = chain()
     given = {} if deviation == 2 else {"deviation": deviation, "output_deviation": output_deviation}
     assert training.centred_start(model, images, **given) is model
     weights = weights_of(model)
@@ -316,7 +320,7 @@ def test_the_seed_governs_layers_of_noise_too():
         keras.utils.set_random_seed(random.randrange(2**31))
         noisy = [layers.Input(SHAPE), layers.GaussianNoise(0.5), layers.Dropout(0.3)]
         model = models.Autoencoder(
-            keras.Sequential([*noisy, *models.mlp_encoder(SHAPE, 3, ()).layers]), models.mlp_decoder(SHAPE, 3, ())
+            keras.Sequential([*noisy, *models.mlp_encoder(SHAPE, 3, (16,)).layers]), models.mlp_decoder(SHAPE, 3, (16,))
         )
         training.glorot_start(model)
         return training.fit(model, blobs(), epochs=2, batch_size=20, verbose=False, seed=seed).mse
@@ -405,9 +409,7 @@ def test_epochs_and_batch_size_must_be_positive_integers(wrong):
 
 @pytest.mark.backend
 def test_a_convolutional_network_learns_and_keeps_its_statistics_finite():
-    shape = (8, 8, 3)
-    model = models.Autoencoder(models.conv_encoder(shape, 2, (4,)), models.conv_decoder(shape, 2, (4,)))
-    images = blobs(20, shape=shape)
+    model, images = convolutional(), blobs()
     before = metrics.mse(images, model.reconstruct(images))
     history = training.fit(model, images, epochs=15, batch_size=8, learning_rate=0.03, verbose=False)
     assert history.mse[-1] < 0.6 * history.mse[0]
@@ -417,8 +419,8 @@ def test_a_convolutional_network_learns_and_keeps_its_statistics_finite():
 
 @pytest.mark.backend
 def test_fast_settings_compile_long_dense_trainings_on_tensorflow_and_leave_the_rest_to_keras():
-    convolutional = models.Autoencoder(models.conv_encoder(SHAPE, 2, (2,)), models.conv_decoder(SHAPE, 2, (2,)))
-    found = [training.fast_settings(*given) for given in [(chain(), 70, 40), (chain(), 5, 2), (convolutional, 70, 40)]]
+    net = convolutional()
+    found = [training.fast_settings(*given) for given in [(chain(), 70, 40), (chain(), 5, 2), (net, 70, 40)]]
     if keras.backend.backend() == "tensorflow":
         assert [given["jit_compile"] for given in found] == [True, False, False]
         assert [given["steps_per_execution"] for given in found] == [32, 5, 32]
