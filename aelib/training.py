@@ -157,6 +157,8 @@ def fit(
     if not all(isinstance(number, int | np.integer) and number > 0 for number in (epochs, batch_size)):
         raise ValueError(f"epochs and batch_size must be positive integers; received {epochs!r} and {batch_size!r}")
     validation = validation if isinstance(validation, tuple | list | None) else (validation, validation)
+    if getattr(model, "penalty", None) is not None:
+        model(images[:batch_size])  # a penalty can say which codes it refuses here, and no longer in a compiled step
     _reseed(model, seed)
     steps = math.ceil(len(images) / batch_size)
     optimizer = keras.optimizers.Adam(warmup_cosine(learning_rate, epochs * steps), weight_decay=weight_decay or None)
@@ -181,8 +183,8 @@ def fast_settings(model, steps, epochs):
         return {"jit_compile": "auto", "steps_per_execution": 1}
     # Keras's "auto" never uses XLA on a CPU. It makes dense layers faster and convolutions slower than TensorFlow's
     # own kernels, and takes a second or two to compile, which a short training does not earn back.
-    convolutional = any(isinstance(layer, layers.Conv2D) for layer in model._flatten_layers())
-    worth_compiling = not convolutional and steps * epochs >= 1000
+    slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in model._flatten_layers())
+    worth_compiling = not slower and steps * epochs >= 1000
     return {"jit_compile": worth_compiling, "steps_per_execution": min(32, steps)}
 
 
@@ -209,11 +211,10 @@ class _Progress(keras.callbacks.Callback):
             if not math.isfinite(logs.get(name, 0)):
                 raise FloatingPointError(
                     f"the {name} became {logs[name]} in epoch {epoch + 1} of {self.epochs}: lower the learning rate "
-                    f"({self.learning_rate} at its peak) or look for values in the images that are not finite"
+                    f"({self.learning_rate} at its peak), look for images that are not finite or codes a penalty bars"
                 )
-        history, penalty = self.history, logs["loss"] - logs["mse"]
+        history, penalty = self.history, logs["loss"] - logs["mse"]  # without one, a mean summed in two orders
         history.mse.append(float(logs["mse"]))
-        # Without a penalty the two are one mean, summed in another order.
         history.penalty.append(float(penalty) if abs(penalty) > 1e-5 * logs["loss"] else 0.0)
         history.seconds.append(time.perf_counter() - self.begin)
         if "val_mse" in logs:
