@@ -10,7 +10,7 @@ class TopK(layers.Layer):
     """Keeps the k entries of each code that are largest in size, signs included, and makes all others exactly zero.
 
     The gradient passes unchanged through what is kept and not at all through the rest. Makhzani and Frey 2013
-    (k-sparse autoencoders, arXiv:1312.5663). Of equal entries the first are kept.
+    (k-sparse autoencoders, arXiv:1312.5663). Of equal entries, too, no more than k are kept.
 
     Args:
         k: entries to keep, at most as many as there are units.
@@ -52,7 +52,9 @@ class Dictionary(layers.Layer):
         self.features = _positive(features, "features")
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(shape=(input_shape[-1], self.features), name="kernel")
+        # Rows that begin at right angles: with independent ones, TopK leaves some units unused for good.
+        shape = (input_shape[-1], self.features)
+        self.kernel = self.add_weight(shape=shape, initializer="orthogonal", name="kernel")
 
     def rows(self):
         """D, shape (units, features): every row of length 1."""
@@ -95,9 +97,13 @@ class UnrolledEncoder(layers.Layer):
             raise ValueError(f"x must have {self.dictionary.features} entries; received {input_shape[-1]}")
         if not self.dictionary.built:
             self.dictionary.build((None, self.units))
-        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel")
+        shape = (input_shape[-1], self.units)
+        self.kernel = self.add_weight(shape=shape, initializer=self._transposed_rows, name="kernel")
         half = keras.initializers.Constant(0.5)
         self.step_sizes = self.add_weight(shape=(self.steps,), initializer=half, name="step_sizes")
+
+    def _transposed_rows(self, shape, dtype=None):
+        return ops.cast(ops.transpose(self.dictionary.rows()), dtype)
 
     def call(self, x):
         rows = self.dictionary.rows()
@@ -112,7 +118,9 @@ class UnrolledEncoder(layers.Layer):
 
     def get_config(self):
         own = {"units": self.units, "k": self.k, "steps": self.steps}
-        return {**super().get_config(), **own, "dictionary": keras.saving.serialize_keras_object(self.dictionary)}
+        # Keras marks what it meets again as shared, here the decoder; but `Sequential` has copied this config by then.
+        dictionary = {**keras.saving.serialize_keras_object(self.dictionary), "shared_object_id": id(self.dictionary)}
+        return {**super().get_config(), **own, "dictionary": dictionary}
 
     @classmethod
     def from_config(cls, config):

@@ -114,6 +114,7 @@ class SparsityPenalty(layers.Layer):
         if not isinstance(regularizer, keras.regularizers.Regularizer):
             raise TypeError(f"regularizer must be a Keras regularizer, such as L1Sparsity; received {regularizer!r}")
         self.regularizer = regularizer
+        self.built = True  # there are no weights to make
 
     def call(self, codes):
         self.add_loss(self.regularizer(codes))
