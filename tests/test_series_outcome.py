@@ -84,5 +84,13 @@ def test_an_execution_that_is_not_whole_fails_whatever_its_metrics(notebook, see
     assert outcome.exit_code == 3
 
 
+def test_the_cause_of_an_error_inside_a_keras_layer_is_what_the_layer_said(notebook):
+    seen = trace(record(), status="error")
+    said = "Exception encountered when calling S.call().\n\n\x1b[1mcodes must lie in [0, 1]; received -2\x1b[0m\n\nm"
+    seen.replies[-1]["evalue"] = said
+    cause = "ValueError: Exception encountered when calling S.call(). codes must lie in [0, 1]; received -2"
+    assert verdict(notebook, seen).cause.endswith(cause)
+
+
 def test_a_notebook_that_ended_well_just_before_the_deadline_passes(notebook):
     assert verdict(notebook, trace(record(), stopped="deadline")).status == "passed"

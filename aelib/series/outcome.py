@@ -1,6 +1,7 @@
 """What was seen of a notebook's execution in; its verdict out. The notebook's own word counts for nothing."""
 
 import math
+import re
 import signal
 from dataclasses import dataclass, field
 
@@ -96,7 +97,7 @@ def _ending(expected, trace, deadline):
         return "interrupted", f"{trace.stopped} came in {where}", cell
     for reply in trace.replies:
         if reply["status"] != "ok":
-            error = f"{reply['ename']}: {str(reply['evalue']).strip().partition(chr(10))[0][:300]}"
+            error = f"{reply['ename']}: {_one_line(reply['evalue'])}"
             left = "left the notebook early, " if reply["ename"] == "SystemExit" else ""
             return "failed", f"cell {reply['cell']} {left or 'raised '}{error}", reply["cell"]
     if trace.exitcode is not None or (trace.end or {}).get("ename") == "DeadKernelError":
@@ -104,15 +105,18 @@ def _ending(expected, trace, deadline):
     if trace.end is None:
         return "failed", f"the worker process died in {where}; its last words: {trace.log or 'none'}", cell
     if not ended_well:
-        return (
-            "failed",
-            f"{trace.end['ename']} in {where}: {trace.end['evalue'].partition(chr(10))[0][:300]}",
-            cell,
-        )
+        return "failed", f"{trace.end['ename']} in {where}: {_one_line(trace.end['evalue'])}", cell
     skipped = next((index for index in expected if index not in trace.done), None)
     if skipped is None:
         return "failed", f"the cells were executed in the order {trace.done}, not {expected}", None
     return "failed", f"cell {skipped} was not executed (is it tagged to be skipped?)", skipped
+
+
+def _one_line(message):
+    lines = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", str(message)).splitlines() if line.strip()] or [""]
+    # Keras puts the name of the layer in front of what a layer raises, and what it raises into the next line.
+    wrapped = lines[0].startswith("Exception encountered when calling")
+    return " ".join(lines[: 2 if wrapped else 1]).strip()[:300]
 
 
 def _how(exitcode):
