@@ -133,6 +133,8 @@ class _Fresh(layers.Layer):
         self.amount, self.seed = amount, seed
         # Its state is a variable of the model: `training.fit` sets it from the seed of the training.
         self.draws = keras.random.SeedGenerator(seed)
+        # TensorFlow's XLA takes four times as long to draw as to train: such a model is better left to its kernels.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def call(self, images, training=False):
         return self.degrade(images) if training else images

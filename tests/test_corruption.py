@@ -42,7 +42,7 @@ def test_a_seed_repeats_the_draw_and_another_one_changes_it(name):
     assert np.any(first != degrade(images, 0.3, seed=6))
     np.testing.assert_array_equal(images, untouched)
     assert first.dtype == np.float32 and first.shape == images.shape
-    assert 0 <= first.min() and first.max() <= 1
+    assert first.min() >= 0 and first.max() <= 1
 
 
 @each_random
