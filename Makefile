@@ -2,8 +2,10 @@
 PYTHON ?= python3
 PROFILE ?= standard
 OUT ?= reports
+JOBS ?= 1
 BIN := .venv/bin
 BACKENDS := tensorflow jax torch
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # PyTorch's threads wait in a busy loop otherwise, which a second process on the same cores makes very slow.
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -11,19 +13,19 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 # The whole series, headless: prints the verdict table and the path of the page.
 report: .venv/ready
-	$(BIN)/python -m aelib run --profile $(PROFILE) --out $(OUT)
+	$(BIN)/python -m aelib run --profile $(PROFILE) --jobs $(JOBS) --out $(OUT)
 
-# Two processes: half of the tests wait for a kernel.
+# Two processes: half of the tests wait for a kernel. In the order of the alphabet, or the notebooks would begin last.
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest $(TWO)
 
 # What must hold on every Keras backend, each in a process of its own, and the quick series on each.
 test-backends: .venv/ready-backends
 	for backend in $(BACKENDS); do \
-		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -m backend || exit 1; \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -m backend $(TWO) || exit 1; \
 	done
 	for backend in jax torch; do \
-		$(BIN)/python -m aelib run --profile quick --backend $$backend --out $(OUT)/$$backend || exit 1; \
+		$(BIN)/python -m aelib run --profile quick --backend $$backend --jobs 2 --out $(OUT)/$$backend || exit 1; \
 	done
 
 lab: .venv/ready

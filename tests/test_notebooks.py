@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import nbformat
-import papermill
 import pytest
 from click.testing import CliRunner
 
@@ -95,8 +94,3 @@ def test_page_loads_nothing_from_outside(quick_run, path):
     page = (quick_run / f"{path.stem}.html").read_text()
     assert "<script" not in page
     assert not re.findall(r"""(?:src|href)=["']?https?:""", page)
-
-
-@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
-def test_solutions_run(path, tmp_path):
-    papermill.execute_notebook(path, tmp_path / "out.ipynb", parameters={"epochs": 1}, progress_bar=False)
