@@ -1,6 +1,7 @@
 """Autoencoders for compression, sparse representation and denoising: the library behind the notebooks."""
 
 import contextlib
+import logging
 import os
 import sys
 
@@ -10,7 +11,9 @@ def quiet():
     """Drops what is written to the process's standard error inside a `with`; Python errors still come through.
 
     For `import keras`: TensorFlow's start-up messages are written before any of its settings for quiet take effect.
+    From then on TensorFlow does not warn of retracing either, which is what every new network needs.
     """
+    logging.getLogger("tensorflow").addFilter(_is_not_about_retracing)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
@@ -22,3 +25,7 @@ def quiet():
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
+
+
+def _is_not_about_retracing(record):
+    return "retracing" not in record.getMessage()

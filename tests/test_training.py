@@ -1,6 +1,7 @@
 """aelib.training: the start, the schedule and the training loop, held against formulas and NumPy."""
 
 import inspect
+import logging
 import math
 import random
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import aelib
 from aelib import metrics, models, training
 
 SHAPE = (8, 8, 1)
@@ -427,3 +429,12 @@ def test_fast_settings_compile_long_dense_trainings_on_tensorflow_and_leave_the_
     else:
         assert found == [{"jit_compile": "auto", "steps_per_execution": 1}] * 3
     assert set(found[0]) <= set(inspect.signature(keras.Model.compile).parameters)
+
+
+def test_tensorflow_says_nothing_of_retracing_once_keras_was_imported_quietly(caplog):
+    with aelib.quiet():
+        pass
+    logger = logging.getLogger("tensorflow")
+    logger.warning("5 out of the last 5 calls triggered tf.function retracing")
+    logger.warning("something else")
+    assert [record.getMessage() for record in caplog.records] == ["something else"]
