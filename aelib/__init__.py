@@ -1,6 +1,7 @@
 """Autoencoders for compression, sparse representation and denoising: the library behind the notebooks."""
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -11,17 +12,23 @@ def quiet():
     """Drops what is written to the process's standard error inside a `with`; Python errors still come through.
 
     For `import keras`: TensorFlow's start-up messages are written before any of its settings for quiet take effect.
-    From then on TensorFlow does not warn of retracing either, which is what every new network needs.
+    From then on TensorFlow does not warn of retracing either, which is what every new network needs. What is imported
+    stays, so the garbage collector does not look at it, now or later: a fifth of TensorFlow's import time.
     """
     logging.getLogger("tensorflow").addFilter(_is_not_about_retracing)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         os.dup2(nowhere, 2)
         yield
     finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)

@@ -182,9 +182,10 @@ def fast_settings(model, steps, epochs):
     if keras.backend.backend() != "tensorflow":
         return {"jit_compile": "auto", "steps_per_execution": 1}
     # Keras's "auto" never uses XLA on a CPU. It makes dense layers faster and convolutions slower than TensorFlow's
-    # own kernels, and takes a second or two to compile, which a short training does not earn back.
+    # own kernels, and takes a second or two to compile, which a short training or a small network does not earn back.
     slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in model._flatten_layers())
-    worth_compiling = not slower and steps * epochs >= 1000
+    updates = steps * epochs * sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    worth_compiling = not slower and updates >= 7e8
     return {"jit_compile": worth_compiling, "steps_per_execution": min(32, steps)}
 
 

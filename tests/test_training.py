@@ -420,14 +420,17 @@ def test_a_convolutional_network_learns_and_keeps_its_statistics_finite():
 
 
 @pytest.mark.backend
-def test_fast_settings_compile_long_dense_trainings_on_tensorflow_and_leave_the_rest_to_keras():
+def test_fast_settings_compile_long_trainings_of_large_dense_networks_on_tensorflow_and_leave_the_rest_to_keras():
     net = convolutional()
-    found = [training.fast_settings(*given) for given in [(chain(), 70, 40), (chain(), 5, 2), (net, 70, 40)]]
+    large = models.lecture_autoencoder()
+    found = [
+        training.fast_settings(*given) for given in [(large, 70, 40), (large, 5, 2), (net, 70, 40), (chain(), 70, 40)]
+    ]
     if keras.backend.backend() == "tensorflow":
-        assert [given["jit_compile"] for given in found] == [True, False, False]
-        assert [given["steps_per_execution"] for given in found] == [32, 5, 32]
+        assert [given["jit_compile"] for given in found] == [True, False, False, False]
+        assert [given["steps_per_execution"] for given in found] == [32, 5, 32, 32]
     else:
-        assert found == [{"jit_compile": "auto", "steps_per_execution": 1}] * 3
+        assert found == [{"jit_compile": "auto", "steps_per_execution": 1}] * 4
     assert set(found[0]) <= set(inspect.signature(keras.Model.compile).parameters)
 
 

@@ -68,6 +68,8 @@ def _execute(job, tell):
         start_timeout=120,
         # The default of 4 s loses the end of a long output.
         iopub_timeout=120,
+        # Nothing of a kernel counts after its last cell, and TensorFlow takes seconds to leave.
+        shutdown_kernel="immediate",
         kernel_manager_class=KernelManager,
         on_cell_execute=started,
         on_cell_executed=replied,
