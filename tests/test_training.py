@@ -1,5 +1,6 @@
 """aelib.training: the start, the schedule and the training loop, held against formulas and NumPy."""
 
+import gc
 import inspect
 import logging
 import math
@@ -441,3 +442,16 @@ def test_tensorflow_says_nothing_of_retracing_once_keras_was_imported_quietly(ca
     logger.warning("5 out of the last 5 calls triggered tf.function retracing")
     logger.warning("something else")
     assert [record.getMessage() for record in caplog.records] == ["something else"]
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_importing_quietly_leaves_the_garbage_collector_as_it_was(collecting):
+    before = gc.isenabled()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        with pytest.raises(ImportError), aelib.quiet():
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()
