@@ -185,8 +185,7 @@ def fast_settings(model, steps, epochs):
     # own kernels, and takes a second or two to compile, which a short training or a small network does not earn back.
     slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in model._flatten_layers())
     updates = steps * epochs * sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    worth_compiling = not slower and updates >= 7e8
-    return {"jit_compile": worth_compiling, "steps_per_execution": min(32, steps)}
+    return {"jit_compile": not slower and updates >= 7e8, "steps_per_execution": min(32, steps)}
 
 
 def _reseed(model, seed):
