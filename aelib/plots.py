@@ -27,7 +27,7 @@ class Picture(Figure):
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=2 * self.dpi, bbox_inches="tight", facecolor="white")
+        self.savefig(buffer, format="png", dpi=2 * self.dpi, facecolor="white")
         return {"image/png": buffer.getvalue(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
 
 

@@ -163,6 +163,7 @@ def fit(
     steps = math.ceil(len(images) / batch_size)
     optimizer = keras.optimizers.Adam(warmup_cosine(learning_rate, epochs * steps), weight_decay=weight_decay or None)
     model.compile(optimizer, "mse", metrics=["mse"], **fast_settings(model, steps, epochs))
+    _make_variables(model, images[:1], target[:1])
     progress = _Progress(epochs, learning_rate, verbose)
     model.fit(images, target, batch_size, epochs, verbose=0, callbacks=[progress], validation_data=validation)
     return progress.history
@@ -186,6 +187,13 @@ def fast_settings(model, steps, epochs):
     slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in model._flatten_layers())
     updates = steps * epochs * sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return {"jit_compile": not slower and updates >= 7e8, "steps_per_execution": min(32, steps)}
+
+
+def _make_variables(model, images, target):
+    # TensorFlow traces a training step twice when the first trace makes variables: those of Adam and of the metric.
+    model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(images, target, model(images))
+    model.reset_metrics()
 
 
 def _reseed(model, seed):

@@ -95,6 +95,9 @@ class MathRenderer(IPythonRenderer):
 class PageExporter(HTMLExporter):
     """nbconvert's page without its scripts."""
 
+    # Each validation compiles the schema anew; one at the end says the same as twelve.
+    optimistic_validation = True
+
     @pass_context
     def markdown2html(self, context, source):
         attachments = context.get("cell", {}).get("attachments", {})
