@@ -95,7 +95,7 @@ def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="rel
     """3x3 convolutions that double height and width by rearranging channels into pixels.
 
     "Depth to space" (Shi et al. 2016, arXiv:1609.05158) costs the same on every Keras backend, where transposed
-    convolutions are several times slower on some.
+    convolutions are several times slower on some; a CPU is slow, too, at convolving a large image to few channels.
 
     Args:
         image_shape: (height, width, channels) of the image to make.
@@ -114,13 +114,14 @@ def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="rel
     shrink = 2 ** len(filters)
     grid = (height // shrink, width // shrink, _positive(latent_channels, "latent_channels"))
     decoder = keras.Sequential([layers.Input(grid)], name="decoder")
-    for count in filters:
-        decoder.add(layers.Conv2D(count, 3, padding="same", use_bias=False))
-        decoder.add(layers.BatchNormalization(momentum=0.9))
-        decoder.add(layers.Activation(activation))
-        decoder.add(layers.Conv2D(4 * count, 1))
-        decoder.add(DepthToSpace())
-    decoder.add(layers.Conv2D(channels, 3, padding="same", activation=output_activation, name="pixels"))
+    for index, count in enumerate([*filters, channels]):
+        last = index == len(filters)
+        decoder.add(layers.Conv2D(4 * count if index else count, 3, padding="same", use_bias=last))
+        if index:
+            decoder.add(DepthToSpace())
+        if not last:
+            decoder.add(layers.BatchNormalization(momentum=0.9))
+        decoder.add(layers.Activation(output_activation if last else activation))
     return decoder
 
 

@@ -129,13 +129,11 @@ def fit(
 ):
     """Trains with mean squared error, Adam, warm-up and cosine decay, compiled for speed on each backend.
 
-    A batch size that divides the number of images saves TensorFlow a second compilation.
-
     Args:
         model: an `Autoencoder` or any Keras model from images to images, already started.
         images: (n, height, width, channels), the inputs.
         target: what the output is compared with, of its shape; the images themselves when None.
-        epochs, batch_size: positive integers.
+        epochs, batch_size: positive integers; a batch size that divides n saves TensorFlow a second compilation.
         learning_rate: the highest one of the schedule.
         weight_decay: as in AdamW (Loshchilov and Hutter 2019); 0 means plain Adam.
         validation: images, or a pair (inputs, targets), measured after every epoch.
@@ -157,13 +155,15 @@ def fit(
     if not all(isinstance(number, int | np.integer) and number > 0 for number in (epochs, batch_size)):
         raise ValueError(f"epochs and batch_size must be positive integers; received {epochs!r} and {batch_size!r}")
     validation = validation if isinstance(validation, tuple | list | None) else (validation, validation)
-    if getattr(model, "penalty", None) is not None:
-        model(images[:batch_size])  # a penalty can say which codes it refuses here, and no longer in a compiled step
+    first = model(images[:batch_size])  # here a penalty can say which codes it refuses, in a compiled step no longer
     _reseed(model, seed)
     steps = math.ceil(len(images) / batch_size)
     optimizer = keras.optimizers.Adam(warmup_cosine(learning_rate, epochs * steps), weight_decay=weight_decay or None)
     model.compile(optimizer, "mse", metrics=["mse"], **fast_settings(model, steps, epochs))
-    _make_variables(model, images[:1], target[:1])
+    # TensorFlow traces a training step twice when the first trace makes variables: those of Adam and of the metric.
+    model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(images[:batch_size], target[:batch_size], first)
+    model.reset_metrics()
     progress = _Progress(epochs, learning_rate, verbose)
     model.fit(images, target, batch_size, epochs, verbose=0, callbacks=[progress], validation_data=validation)
     return progress.history
@@ -187,13 +187,6 @@ def fast_settings(model, steps, epochs):
     slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in model._flatten_layers())
     updates = steps * epochs * sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return {"jit_compile": not slower and updates >= 7e8, "steps_per_execution": min(32, steps)}
-
-
-def _make_variables(model, images, target):
-    # TensorFlow traces a training step twice when the first trace makes variables: those of Adam and of the metric.
-    model.optimizer.build(model.trainable_variables)
-    model.compute_metrics(images, target, model(images))
-    model.reset_metrics()
 
 
 def _reseed(model, seed):
@@ -231,13 +224,11 @@ class _Progress(keras.callbacks.Callback):
             print(self._line(epoch))
 
     def _line(self, epoch):
-        history = self.history
-        parts = [f"epoch {epoch + 1:>{len(str(self.epochs))}}/{self.epochs}", f"mse {history.mse[-1]:.5f}"]
-        if any(history.penalty):
-            parts.append(f"penalty {history.penalty[-1]:.5f}")
-        if history.val_mse:
-            parts.append(f"validation mse {history.val_mse[-1]:.5f}")
-        return "   ".join([*parts, f"{history.seconds[-1]:.1f} s"])
+        history, epochs = self.history, self.epochs
+        penalty = f"   penalty {history.penalty[-1]:.5f}" if any(history.penalty) else ""
+        checked = f"   validation mse {history.val_mse[-1]:.5f}" if history.val_mse else ""
+        error = f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}   mse {history.mse[-1]:.5f}"
+        return f"{error}{penalty}{checked}   {history.seconds[-1]:.1f} s"
 
 
 def _dense_layers(model):

@@ -435,6 +435,20 @@ def test_fast_settings_compile_long_trainings_of_large_dense_networks_on_tensorf
     assert set(found[0]) <= set(inspect.signature(keras.Model.compile).parameters)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="other backends trace in their own ways")
+def test_tensorflow_traces_a_training_step_once():
+    class Counting(models.Autoencoder):
+        traced = 0
+
+        def train_step(self, data):
+            Counting.traced += 1
+            return super().train_step(data)
+
+    parts = convolutional()
+    training.fit(Counting(parts.encoder, parts.decoder), blobs(), epochs=2, batch_size=10, verbose=False)
+    assert Counting.traced == 1
+
+
 def test_tensorflow_says_nothing_of_retracing_once_keras_was_imported_quietly(caplog):
     with aelib.quiet():
         pass
