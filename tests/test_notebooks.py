@@ -2,6 +2,7 @@
 
 import json
 import re
+import symtable
 from pathlib import Path
 
 import nbformat
@@ -35,6 +36,24 @@ def test_cell_ids_are_names_and_cells_are_short(path):
         assert re.fullmatch(r"[a-z0-9-]+", cell.id) and not re.fullmatch(r"[0-9a-f]{8}", cell.id), cell.id
     for cell in code_cells(path):
         assert len(cell.source.splitlines()) <= 25, cell.id
+
+
+@each_guided
+def test_every_parameter_is_used_and_none_is_assigned_anew(path):
+    first, *others = [symtable.symtable(cell.source, cell.id, "exec") for cell in code_cells(path)]
+    parameters = {symbol.get_name() for symbol in first.get_symbols() if symbol.is_assigned()}
+    assert first.get_name() == "top" and "seed" in parameters
+    for cell, table in zip(code_cells(path)[1:], others, strict=True):
+        anew = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+        assert not anew & parameters, f"{cell.id} assigns a parameter"
+    used = {name for table in others for name in names_in(table)}
+    assert parameters <= used
+
+
+def names_in(table):
+    yield from (symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced())
+    for inner in table.get_children():
+        yield from names_in(inner)
 
 
 @each_notebook
