@@ -40,10 +40,11 @@ def test_cell_ids_are_names_and_cells_are_short(path):
 
 @each_guided
 def test_every_parameter_is_used_and_none_is_assigned_anew(path):
-    first, *others = [symtable.symtable(cell.source, cell.id, "exec") for cell in code_cells(path)]
+    cells = code_cells(path)
+    first, *others = [symtable.symtable(cell.source, cell.id, "exec") for cell in cells]
     parameters = {symbol.get_name() for symbol in first.get_symbols() if symbol.is_assigned()}
     assert first.get_name() == "top" and "seed" in parameters
-    for cell, table in zip(code_cells(path)[1:], others, strict=True):
+    for cell, table in zip(cells[1:], others, strict=True):
         anew = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
         assert not anew & parameters, f"{cell.id} assigns a parameter"
     used = {name for table in others for name in names_in(table)}
