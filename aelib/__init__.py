@@ -14,10 +14,11 @@ def quiet():
     For `import keras`: TensorFlow's start-up messages are written before any of its settings for quiet take effect.
     From then on TensorFlow does not warn of retracing either, which is what every new network needs. What is imported
     stays, so the garbage collector does not look at it, now or later: a fifth of TensorFlow's import time.
+    TensorFlow, which reads its settings while it is imported, is told to use oneDNN, unless the environment says else.
     """
     logging.getLogger("tensorflow").addFilter(_is_not_about_retracing)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow takes oneDNN's convolutions by itself only on newer processors; older ones gain most.
+    # TensorFlow uses oneDNN by itself only on newer processors; on others its gradients of small convolutions are slow.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     sys.stderr.flush()
     kept = os.dup(2)
