@@ -28,7 +28,10 @@ class Picture(Figure):
     def _repr_mimebundle_(self, include=None, exclude=None):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=2 * self.dpi, facecolor="white")
-        return {"image/png": buffer.getvalue(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+        png = buffer.getvalue()
+        # A PNG begins with its size, the width first; shown at half of it, two pixels make a point.
+        about = {"alt": self.alt, "width": int.from_bytes(png[16:20], "big") // 2}
+        return {"image/png": png, "text/plain": self.alt}, {"image/png": about}
 
 
 def axes(rows=1, columns=1, *, size=(5.0, 3.2), alt, **kwargs):

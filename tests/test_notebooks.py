@@ -9,13 +9,20 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
+from aelib import explorer
 from aelib.__main__ import cli
+from aelib.series import lecture
+from aelib.series.spec import load_series
 
 ROOT = Path(__file__).parents[1]
 GUIDED = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", GUIDED + SOLUTIONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 each_guided = pytest.mark.parametrize("path", GUIDED, ids=lambda path: path.stem)
+
+
+SERIES = load_series()
+LECTURE = lecture.statements(SERIES.values())
 
 
 def code_cells(path):
@@ -85,32 +92,48 @@ def test_quick_profile_reaches_its_targets_with_every_metric_of_the_map(quick_ru
     results = json.loads((quick_run / "results.json").read_text())
     measured = next(one for one in results["notebooks"] if one["name"] == path.stem)
     assert measured["status"] == "passed"
-    rows = [row for row in (ROOT / "README.md").read_text().splitlines() if f"{path.stem}.ipynb" in row]
-    metrics = {metric for row in rows for metric in re.findall(r"`(\w+_\w+)`", row.rsplit("|", 2)[1])}
+    metrics = {metric for one in LECTURE if one.notebook == path.stem for metric in one.metrics}
     assert metrics and metrics <= set(measured["metrics"])
 
 
 @each_guided
 def test_lecture_map_names_cells_that_exist(path):
     ids = {cell.id for cell in nbformat.read(path, 4).cells}
-    rows = [row for row in (ROOT / "README.md").read_text().splitlines() if f"{path.stem}.ipynb" in row and "|" in row]
-    named = {cell for row in rows for cell in re.findall(r"`([a-z0-9-]+)`", row.split("|")[2])}
-    assert named and named <= ids
+    named = {cell for one in LECTURE if one.notebook == path.stem for cell in one.cells}
+    assert named and named | {SERIES[path.stem].picture} <= ids
+
+
+def test_the_readme_shows_the_lecture_map_of_the_series():
+    shown = [row for row in (ROOT / "README.md").read_text().splitlines() if re.match(r"\|.*\| \d\d_\w+\.ipynb:", row)]
+    assert shown == [one.markdown for one in LECTURE]
 
 
 @each_guided
 def test_every_picture_says_in_words_what_it_shows(quick_run, path):
-    pictures = [
-        output.metadata.get("image/png", {}).get("alt")
-        for cell in code_cells(quick_run / path.name)
-        for output in cell.outputs
-        if "image/png" in output.get("data", {})
-    ]
-    assert pictures and all(pictures)
+    page = (quick_run / f"{path.stem}.html").read_text()
+    pictures = re.findall(r"<img [^>]*?alt=\"([^\"]*)\"", page)
+    assert len(pictures) == page.count("<img ") > 5
+    assert all(pictures) and "A picture without a description" not in pictures
 
 
 @each_guided
-def test_page_loads_nothing_from_outside(quick_run, path):
+def test_the_card_of_the_notebook_has_its_picture(quick_run, path):
+    index = (quick_run / "index.html").read_text()
+    assert f'<a href="{path.stem}.html"><img src="data:image/png;base64,' in index
+
+
+@each_guided
+def test_page_loads_nothing_from_outside_and_runs_nothing_but_the_map(quick_run, path):
     page = (quick_run / f"{path.stem}.html").read_text()
-    assert "<script" not in page
-    assert not re.findall(r"""(?:src|href)=["']?https?:""", page)
+    assert re.findall("<script.*?</script>", page, re.S) == [f"<script>{explorer.SCRIPT}</script>"] * (
+        path.stem == "01_compression"
+    )
+    assert not re.findall(r"""(?:src|href)=["']?https?:""", page.replace('<a href="https://', ""))
+    assert len(page) < 5_000_000
+
+
+def test_the_map_of_the_latent_plane_fits_its_limit_and_shows_a_picture_elsewhere(quick_run):
+    (cell,) = (cell for cell in code_cells(quick_run / "01_compression.ipynb") if cell.id == "latent-explorer")
+    (output,) = cell.outputs
+    assert set(output.data) == {"text/html", "image/png", "text/plain"}
+    assert 300_000 < len(json.dumps(output)) < 1_500_000

@@ -76,6 +76,18 @@ CASES = {
         2,
         "MemoryError",
     ),
+    "learns_nan": (
+        [
+            "import numpy as np\nfrom aelib import models, training",
+            "network = models.Autoencoder(models.mlp_encoder((2, 2, 1), 2), models.mlp_decoder((2, 2, 1), 2))\n"
+            "images = np.full((64, 2, 2, 1), np.nan, np.float32)\n"
+            "training.fit(network, images, epochs=2)",
+            check(),
+        ],
+        "failed",
+        2,
+        "FloatingPointError: the loss became nan in epoch 1 of 2",
+    ),
     "chatters": (["for i in range(200_000):\n    print('line', i)", check()], "passed", None, None),
     "chatters_in_turns": (
         [
@@ -100,9 +112,13 @@ CASES = {
         None,
     ),
     "prints_path": (
-        ["import sys\nprint(sys.prefix, '|')\nraise ValueError(sys.prefix)"],
+        [
+            "import os, sys\nprint(sys.prefix, os.environ)\nos.environ",
+            "from IPython.display import HTML\nHTML(f'<p>{sys.prefix} {os.environ}</p>')",
+            "raise ValueError(sys.prefix + os.environ['CANARY'])",
+        ],
         "failed",
-        1,
+        3,
         "ValueError",
     ),
 }
@@ -112,7 +128,7 @@ CASES = {
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
     series = make_series(folder / "series", {name: case[0] for name, case in CASES.items()})
-    return run(series, folder / "out", "--jobs", 3)
+    return run(series, folder / "out", "--jobs", 3, CANARY="cage-17/bird")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -179,10 +195,11 @@ def test_an_image_keeps_its_alternative_text(ran):
     assert re.search('<img [^>]*alt="Ten digits"', ran.page("explains"))
 
 
-def test_published_files_hold_no_path_of_this_machine(ran):
+def test_published_files_hold_no_path_or_environment_value_of_this_machine(ran):
     for path in ran.out.iterdir():
         assert sys.prefix not in path.read_text(encoding="utf-8"), path.name
         assert str(ran.out) not in path.read_text(encoding="utf-8"), path.name
+        assert "cage-17" not in path.read_text(encoding="utf-8"), path.name
 
 
 def test_nothing_but_the_published_files_is_left(ran):
@@ -191,6 +208,7 @@ def test_nothing_but_the_published_files_is_left(ran):
         "index.html",
         "junit.xml",
         "results.json",
+        "history.json",
         ".aelib-run.lock",
     }
 

@@ -6,9 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
+import aelib
+
+_SCHEMA = json.loads((Path(aelib.__file__).parent / "series" / "results.schema.json").read_text(encoding="utf-8"))
+SCHEMA = jsonschema.Draft202012Validator(_SCHEMA)
 PARAMETERS = 'profile: str = "standard"\nseed: int = 0\nrate: float = 0.5\nkind: str = "plain"\nfast: bool = False\n'
 TABLE = """
 [{name}.parameters]
@@ -43,10 +48,10 @@ def make_series(folder, notebooks):
     return folder
 
 
-def start(series, *arguments, **environment):
-    """`python -m aelib ...` on a series, as a process."""
+def start(series, *arguments, before=(), **environment):
+    """`python -m aelib ...` on a series, as a process; or, with `before`, those words and the arguments instead."""
     return subprocess.Popen(
-        [sys.executable, "-m", "aelib", *map(str, arguments)],
+        [*(before or (sys.executable, "-m", "aelib")), *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,7 +72,14 @@ class Finished:
 
     @property
     def results(self):
-        return json.loads((self.out / "results.json").read_text(encoding="utf-8"))
+        """What results.json says, held against its schema."""
+        results = json.loads((self.out / "results.json").read_text(encoding="utf-8"))
+        self.validate(results)
+        return results
+
+    @staticmethod
+    def validate(results):
+        SCHEMA.validate(results)
 
     def __getitem__(self, name):
         return next(one for one in self.results["notebooks"] if one["name"] == name)

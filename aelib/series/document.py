@@ -1,6 +1,7 @@
 """A notebook file in; out: the notebook stripped for a run, and the executed one made fit to publish."""
 
 import ast
+import os
 import re
 import sys
 import warnings
@@ -90,7 +91,7 @@ def published(executed, done, broken, hide):
         executed: as papermill left it, however the run ended.
         done: indices (in the source notebook) of the cells that the kernel answered "ok".
         broken: indices of the cells that were begun and have no such answer.
-        hide: {path of this machine: what is shown in its place}.
+        hide: as `private` gives it.
     """
     executed.cells = [cell for cell in executed.cells if "papermill-error-cell-tag" not in _tags(cell)]
     for cell in executed.cells:
@@ -111,23 +112,25 @@ def published(executed, done, broken, hide):
     return executed
 
 
-def machine_paths(scratch):
-    """{path of this machine: what a published file shows in its place}, longest first."""
+def private(scratch):
+    """{path or environment value of this machine: what a published file shows in its place}, longest first.
+
+    Of the environment whatever could be a path, a key or a name of this machine: eight characters and more that are
+    not just a word, or every "tensorflow" would be gone.
+    """
     checkout = Path(__file__).resolve().parents[2]
-    paths = {
-        str(scratch): "…",
-        sys.prefix: "…",
-        sys.base_prefix: "…",
-        str(checkout): "…",
-        str(Path.home()): "~",
-    }
-    return {path: paths[path] for path in sorted(paths, key=len, reverse=True) if len(path) > 1}
+    own = [value for name, value in os.environ.items() if not name.startswith(("AELIB_RUN", "KERAS", "TF_", "OMP_"))]
+    values = [part for value in own for part in (value, *value.split(os.pathsep))]
+    found = {value: "…" for value in values if len(value) >= 8 and not value.isalpha()}
+    found |= dict.fromkeys((str(scratch), sys.prefix, sys.base_prefix, str(checkout)), "…")
+    found[str(Path.home())] = "~"
+    return {value: found[value] for value in sorted(found, key=len, reverse=True) if len(value) > 1}
 
 
 def hidden(text, hide):
-    """The text without the paths of this machine."""
-    for path, instead in hide.items():
-        text = text.replace(path, instead)
+    """The text without what `private` found."""
+    for value, instead in hide.items():
+        text = text.replace(value, instead)
     return text
 
 
@@ -167,8 +170,10 @@ def _clean(output, hide):
     elif output.output_type == "error":
         output.evalue = hidden(shortened(output.evalue), hide)
         output.traceback = [hidden(shortened(line), hide) for line in output.traceback]
-    elif "text/plain" in output.data:
-        output.data["text/plain"] = hidden(shortened(output.data["text/plain"]), hide)
+    else:
+        for kind, shown in output.data.items():
+            if (isinstance(shown, str) and not kind.startswith("image/")) or kind == "image/svg+xml":
+                output.data[kind] = hidden(shortened(shown) if kind == "text/plain" else shown, hide)
 
 
 def _tags(cell):

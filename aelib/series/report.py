@@ -1,104 +1,77 @@
-"""An executed notebook or a run in; a page of HTML out that needs no network and no script."""
+"""A run, its notebooks' pictures, the runs before it and the lecture's map in; index.html out."""
 
-import re
-from html import escape
-from pathlib import Path
+import base64
+import binascii
+import io
+from dataclasses import dataclass
 
-import latex2mathml.converter
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from aelib.series import charts, history
+from aelib.series.page import environment
+from aelib.series.verdict import number
 
-from aelib.series.spec import UsageError
-from aelib.series.verdict import COLUMNS, number
-
-TEMPLATES = Path(__file__).parent
+WIDE = 720  # pixels of a card's picture
 
 
-class MathError(ValueError):
-    """An equation that cannot be written as MathML."""
+@dataclass(frozen=True)
+class Card:
+    """What index.html shows of a notebook beside its outcome. picture: (address, alternative text) or None."""
+
+    title: str
+    picture: tuple[str, str] | None = None
 
 
-def index_html(run):
-    """The page of a run: the verdict, a table per notebook, links to their pages."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+def index_html(run, cards, runs, statements):
+    """The page of a run: the verdict, a card per notebook, the lecture's map.
+
+    Args:
+        run: results.Run.
+        cards: {name of a notebook: Card}, of those in the run.
+        runs: the history, this run at its end.
+        statements: the lecture's map, as lecture.statements gives it.
+    """
     reached = sum(one.reached for outcome in run.outcomes for one in outcome.targets)
     total = sum(len(outcome.targets) for outcome in run.outcomes)
-    return environment.get_template("index.html").render(
-        run=run, reached=reached, total=total, columns=COLUMNS, number=number
+    return (
+        environment()
+        .get_template("index.html")
+        .render(
+            run=run,
+            reached=reached,
+            total=total,
+            cards=cards,
+            statements=statements,
+            published={outcome.name: outcome.metrics for outcome in run.outcomes if outcome.published},
+            number=number,
+            chart=charts.target_chart,
+            drift=lambda name, judged: charts.history_chart(
+                judged.target.metric, history.comparable(runs, name, judged.target.metric), judged.target.bound
+            ),
+            earlier=lambda name: history.of_notebook(runs, name)[:-1][::-1],
+        )
     )
 
 
-def notebook_html(notebook, outcome):
-    """The page of one executed notebook, with its verdict at the top."""
-    # Not shared: an exporter keeps state while it converts, and notebooks may run in parallel.
-    exporter = PageExporter(template_file=str(TEMPLATES / "page.html"))
-    html, _ = exporter.from_notebook_node(notebook, {"aelib": outcome, "metadata": {"name": outcome.name}})
-    return html
+def picture(executed, cell_id):
+    """(address, alternative text) of the first picture that a cell shows, made small; None where there is none."""
+    for cell in executed.cells:
+        for output in cell.get("outputs", []) if cell.get("id") == cell_id else []:
+            data = output.get("data", {}).get("image/png")
+            if data:
+                alt = output.metadata.get("image/png", {}).get("alt") or "A picture without a description"
+                return _small(data), alt
+    return None
 
 
-def failure_html(outcome):
-    """The page of a notebook whose outputs cannot be shown."""
-    title, cause = escape(f"{outcome.name}: {outcome.status}"), escape(outcome.cause)
-    return f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title><p>{cause}</p></html>'
+def _small(data):
+    from PIL import Image, UnidentifiedImageError
 
-
-def check_equations(notebook, name):
-    """Refuses a notebook with an equation that its page could not show; raises UsageError."""
-    for index, cell in enumerate(notebook.cells):
-        if cell.cell_type == "markdown":
-            try:
-                MarkdownWithMath(renderer=MathRenderer(strict=True)).render(cell.source)
-            except MathError as error:
-                raise UsageError(f"{name}, cell {index}: {error}") from None
-
-
-def mathml(tex, display):
-    """TeX as MathML; raises MathError where a command is left over."""
     try:
-        html = latex2mathml.converter.convert(tex, display=display)
-    except Exception as error:  # latex2mathml raises many kinds, most of them without a message
-        raise MathError(f"cannot read the equation {tex.strip()!r}: {type(error).__name__} {error}") from None
-    if left := re.search(r"\\[A-Za-z]+", html):
-        raise MathError(f"no MathML for {left[0]} in the equation {tex.strip()!r}")
-    return html
-
-
-class MathRenderer(IPythonRenderer):
-    """Markdown to HTML with equations as MathML, which browsers show without MathJax."""
-
-    def __init__(self, strict=False, **options):
-        super().__init__(escape=False, **options)
-        self.strict = strict
-
-    def inline_math(self, body):
-        return self._math(body, "inline")
-
-    def block_math(self, body):
-        return self._math(body, "block")
-
-    def latex_environment(self, name, body):
-        return self._math(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
-
-    def _math(self, tex, display):
-        try:
-            return mathml(tex, display)
-        except MathError:
-            # What a cell printed was not checked before the run; its source is better than no page.
-            if self.strict:
-                raise
-            return f"<code>{self.escape_html(tex)}</code>"
-
-
-class PageExporter(HTMLExporter):
-    """nbconvert's page without its scripts."""
-
-    # Each validation compiles the schema anew; one at the end says the same as twelve.
-    optimistic_validation = True
-
-    @pass_context
-    def markdown2html(self, context, source):
-        attachments = context.get("cell", {}).get("attachments", {})
-        return MarkdownWithMath(renderer=MathRenderer(attachments=attachments)).render(source)
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            shown = image.convert("RGB")
+            shown.thumbnail((WIDE, WIDE), Image.Resampling.LANCZOS)
+    except (UnidentifiedImageError, OSError, binascii.Error):
+        # Whatever a cell called a picture: its page shows it, or a broken one, as it is.
+        return f"data:image/png;base64,{data}"
+    buffer = io.BytesIO()
+    shown.quantize(128).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -41,22 +41,23 @@ def versions(backend):
     return found
 
 
+def as_json(run):
+    """What results.json says, as results.schema.json has it."""
+    return {
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "profile": run.profile,
+        "backend": run.backend,
+        "versions": run.versions,
+        "started": run.started.isoformat(timespec="seconds"),
+        "seconds": run.seconds,
+        "notebooks": [_entry(outcome) for outcome in run.outcomes],
+    }
+
+
 def results_json(run):
     """The text of results.json."""
-    return json.dumps(
-        {
-            "schema": SCHEMA,
-            "run_id": run.run_id,
-            "profile": run.profile,
-            "backend": run.backend,
-            "versions": run.versions,
-            "started": run.started.isoformat(timespec="seconds"),
-            "seconds": run.seconds,
-            "notebooks": [_entry(outcome) for outcome in run.outcomes],
-        },
-        indent=2,
-        allow_nan=False,
-    )
+    return json.dumps(as_json(run), indent=2, allow_nan=False)
 
 
 def junit_xml(run):

@@ -11,7 +11,7 @@ from datetime import datetime
 from time import monotonic
 
 from aelib.data import NAMES, DataError, fetch
-from aelib.series import document, publish, report, results
+from aelib.series import document, equations, history, lecture, page, publish, report, results
 from aelib.series.outcome import Trace, conclude
 from aelib.series.progress import Progress
 from aelib.series.spec import PROFILES, Notebook, UsageError, check_given, chosen, load_series
@@ -38,7 +38,9 @@ def plan(names, profile, backend, given):
         raise UsageError(f"profile must be one of {', '.join(PROFILES)}; received {profile!r}")
     if backend not in BACKENDS:
         raise UsageError(f"backend must be one of {', '.join(BACKENDS)}; received {backend!r}")
-    notebooks = chosen(load_series(), names)
+    series = load_series()
+    lecture.statements(series.values())  # refuses a map that is not one
+    notebooks = chosen(series, names)
     check_given(notebooks, given)
     values = {notebook.name: notebook.values(profile, given) for notebook in notebooks}
     if not _installed(backend):
@@ -56,6 +58,7 @@ def run(plans, profile, backend, out, *, jobs=1, deadline=None):
         and OSError where it cannot be written to later.
     """
     with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _signals() as stop:
+        before = history.read(folder)
         started, begin, run_id = datetime.now().astimezone(), monotonic(), uuid.uuid4().hex
         progress = Progress(sum(len(each.cells) for each in plans))
 
@@ -65,15 +68,20 @@ def run(plans, profile, backend, out, *, jobs=1, deadline=None):
         try:
             with ThreadPoolExecutor(jobs) as pool:
                 try:
-                    outcomes = list(pool.map(one, plans))
+                    outcomes, cards = zip(*pool.map(one, plans), strict=True)
                 except BaseException:
                     stop.set()
                     raise
         finally:
             progress.close()
         seconds = round(monotonic() - begin, 2)
-        done = results.Run(run_id, profile, backend, started, seconds, results.versions(backend), outcomes)
-        publish.write(folder, "index.html", report.index_html(done))
+        done = results.Run(run_id, profile, backend, started, seconds, results.versions(backend), list(outcomes))
+        runs = [*before, history.entry(results.as_json(done))]
+        shown = {each.notebook.name: card for each, card in zip(plans, cards, strict=True)}
+        publish.write(folder, history.NAME, history.text(runs))
+        publish.write(
+            folder, "index.html", report.index_html(done, shown, runs, lecture.statements(load_series().values()))
+        )
         publish.write(folder, "junit.xml", results.junit_xml(done))
         publish.write(folder, "results.json", results.results_json(done))
         return done, stop.signal
@@ -99,7 +107,7 @@ def _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress):
             if event == "replied" and trace.done and trace.replies[-1]["cell"] == trace.done[-1]:
                 progress.cell(name, len(trace.done), len(each.cells))
     outcome = conclude(each.notebook, each.parameters, run_id, each.cells, trace, deadline)
-    hide = document.machine_paths(scratch)
+    hide = document.private(scratch)
     outcome = replace(
         outcome,
         cause=outcome.cause and document.hidden(outcome.cause, hide),
@@ -109,19 +117,20 @@ def _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress):
         executed = document.executed(place / "executed.ipynb", source)
         executed = document.published(executed, trace.done, trace.broken, hide)
         publish.write(folder, f"{name}.ipynb", document.text(executed))
-        outcome, page = _page(executed, outcome)
-        publish.write(folder, f"{name}.html", page)
+        outcome, html = _page(executed, outcome, each.notebook.title)
+        publish.write(folder, f"{name}.html", html)
         progress.end(name, outcome.status, trace.seconds)
-    return outcome
+        return outcome, report.Card(each.notebook.title, report.picture(executed, each.notebook.picture))
+    return outcome, report.Card(each.notebook.title)
 
 
-def _page(executed, outcome):
+def _page(executed, outcome, title):
     try:
-        return outcome, report.notebook_html(executed, outcome)
+        return outcome, page.notebook_page(executed, outcome, title)
     except Exception as error:  # what a cell displayed may be anything, and the other notebooks must go on
         cause = f"its page could not be made: {type(error).__name__}: {error}"
         outcome = replace(outcome, status="failed", cause="; ".join(filter(None, [outcome.cause, cause])))
-        return outcome, report.failure_html(outcome)
+        return outcome, page.failure_page(outcome)
 
 
 def _plan(notebook, parameters):
@@ -130,7 +139,7 @@ def _plan(notebook, parameters):
     if differing := set(found) ^ {"profile", *notebook.parameters}:
         names = ", ".join(sorted(differing))
         raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
-    report.check_equations(source, notebook.name)
+    equations.check_equations(source, notebook.name)
     if parameters.get("dataset") in NAMES:
         try:
             fetch(parameters["dataset"])

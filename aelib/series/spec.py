@@ -102,13 +102,18 @@ class Profile:
 
 @dataclass(frozen=True)
 class Notebook:
-    """One notebook of the series; `profile` is a parameter of every notebook, and set by the run alone."""
+    """One notebook of the series; `profile` is a parameter of every notebook, and set by the run alone.
+
+    `picture` is the id of the cell whose picture stands for it; `lecture` is for aelib.series.lecture.
+    """
 
     name: str
     title: str
     path: Path
     parameters: dict[str, Parameter]
     profiles: dict[str, Profile]
+    picture: str | None = None
+    lecture: tuple = ()
 
     def values(self, profile, given=()):
         """All parameter values of a run: the profile's, and over them the (name, text) pairs given."""
@@ -167,7 +172,7 @@ def _plain(number):
 
 def _notebook(name, table, folder):
     where = f"series.toml, {name}"
-    _only(table, ("title", "parameters", "targets", "profiles"), where)
+    _only(table, ("title", "picture", "parameters", "targets", "profiles", "lecture"), where)
     parameters = {key: _parameter(key, entry, where) for key, entry in table.get("parameters", {}).items()}
     defaults = {key: parameter.default for key, parameter in parameters.items()}
     targets = _targets(table.get("targets", {}), where)
@@ -189,7 +194,8 @@ def _notebook(name, table, folder):
         if not own:
             raise SpecError(f"{place}: has no target")
         profiles[profile] = Profile(profile, defaults | values, tuple(own.values()))
-    return Notebook(name, table.get("title", name), folder / f"{name}.ipynb", parameters, profiles)
+    path, lecture = folder / f"{name}.ipynb", tuple(table.get("lecture", ()))
+    return Notebook(name, table.get("title", name), path, parameters, profiles, table.get("picture"), lecture)
 
 
 def _parameter(name, entry, where):

@@ -1,0 +1,58 @@
+"""A browser for the tests: Chromium, headless, with the network refused; or the reason why there is none."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def chromium():
+    """The path of the browser; skips the test, and says why, where there is none."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not found:
+        # CI sets AELIB_NEEDS_BROWSER, so that these tests cannot be skipped there unnoticed.
+        assert not os.environ.get("AELIB_NEEDS_BROWSER"), "no browser, but AELIB_NEEDS_BROWSER is set"
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the PATH, and CHROMIUM is not set")
+    return found
+
+
+@contextmanager
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    path = chromium()
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+class Visit:
+    """A page of a report, opened from disk; `complaints` are console errors, exceptions and failed requests."""
+
+    def __init__(self, running, path, *, width=1280, dark=False, anchor=""):
+        scheme = "dark" if dark else "light"
+        self.context = running.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        self.page = self.context.new_page()
+        self.complaints, self.requests = [], []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri() + anchor)
+
+    def _heard(self, message):
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()

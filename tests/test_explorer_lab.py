@@ -1,0 +1,103 @@
+"""The map of the latent plane in a real JupyterLab: a stored output answers without a kernel, once it is trusted."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import numpy as np
+import pytest
+from browser import browser, chromium
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from aelib import explorer, plots
+
+
+def stored_map():
+    """A notebook whose only cell shows a map, as Jupyter stores it."""
+    codes, labels = np.random.default_rng(0).random((20, 2)), np.arange(20) % 10
+    made = explorer.explore(
+        lambda z: np.ones((len(z), 8, 8, 1)) * z[:, :1, None, None],
+        codes,
+        np.zeros((20, 8, 8, 1)),
+        labels,
+        extent=(0, 1, 0, 1),
+        points=11,
+        picture=plots.code_map(codes, labels, alt="Twenty codes"),
+    )
+    data, metadata = made._repr_mimebundle_()
+    data = {"text/html": data["text/html"], "text/plain": data["text/plain"]}
+    output = new_output("execute_result", data=data, metadata=metadata, execution_count=1)
+    cell = new_code_cell("the_map", outputs=[output], execution_count=1)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a JupyterLab in a folder with one trusted and one untrusted notebook."""
+    chromium()
+    for name in ("trusted", "strange"):
+        nbformat.write(stored_map(), tmp_path / f"{name}.ipynb")
+    own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    environment = {**os.environ, **own, "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
+    trust = [sys.executable, "-m", "jupyter", "trust", "trusted.ipynb"]
+    subprocess.run(trust, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--IdentityProvider.token=",
+        "--ServerApp.port_retries=0",
+    ]
+    command = [sys.executable, "-m", "jupyter", "lab", *options, "--LabApp.extension_manager=readonly"]
+    with open(tmp_path / "log", "w") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        end = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/api", timeout=5).close()
+                break
+            except OSError:
+                assert time.monotonic() < end and server.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def opened(running, address, name):
+    context = running.new_context(viewport={"width": 1280, "height": 900})
+    context.route(re.compile(rf"^(?!{re.escape(address)})https?:"), lambda route: route.abort())
+    page = context.new_page()
+    page.goto(f"{address}/lab/tree/{name}.ipynb?reset")
+    page.locator(".jp-Notebook .jp-OutputArea-output").first.wait_for(timeout=60_000)
+    return page
+
+
+def test_a_trusted_map_answers_and_a_strange_one_is_a_picture(lab):
+    with browser() as running:
+        page = opened(running, lab, "trusted")
+        plane = page.locator("canvas.map")
+        plane.wait_for(timeout=30_000)
+        box = plane.bounding_box()
+        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"])
+        assert page.get_by_text("decoded at (0.300, 0.800)").count() == 1
+        plane.focus()
+        plane.press("ArrowRight")
+        assert page.get_by_text("decoded at (0.400, 0.800)").count() == 1
+        page.context.close()
+
+        page = opened(running, lab, "strange")
+        page.locator(".jp-OutputArea-output img").wait_for(timeout=30_000)
+        assert page.locator("canvas.map").count() == 0
