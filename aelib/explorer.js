@@ -2,14 +2,14 @@
 (() => {
   // Okabe and Ito's colours and three more, as in aelib.plots; each point is also drawn as its label.
   const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B07800", "#2C8FC7", "#000000", "#8C6D31", "#7B4173", "#637939"];
-  const SIDE = 480;
+  const SIDE = 480, EDGE = 10; // pixels of the map, and of its margin, so that a point at the border is whole
   const LOOK = `
     :host { display: block; font: 15px/1.4 system-ui, sans-serif; color: inherit; max-width: 720px; }
     * { box-sizing: border-box; }
     .row { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
     canvas { display: block; background: #fff; }
     .map { width: min(${SIDE}px, 100%); height: auto; aspect-ratio: 1; cursor: crosshair; border: 1px solid #767676; }
-    .map:focus-visible { outline: 3px solid #3584e4; outline-offset: 2px; }
+    .map:focus-visible { outline: 3px solid #3584e4; outline-offset: -3px; }
     .side { display: flex; flex-wrap: wrap; gap: 16px; flex: 1 1 150px; }
     figure { margin: 0; width: 150px; }
     figure canvas { width: 140px; height: auto; image-rendering: pixelated; border: 1px solid #767676; }
@@ -50,8 +50,8 @@
         element("div", { class: "side" }, element("figure", {}, drawn, here), element("figure", {}, near, there))),
       element("p", {}, help), said);
 
-    const across = (x) => ((x - left) / (right - left)) * 2 * SIDE;
-    const down = (y) => ((top - y) / (top - bottom)) * 2 * SIDE;
+    const across = (x) => 2 * (EDGE + ((x - left) / (right - left)) * (SIDE - 2 * EDGE));
+    const down = (y) => 2 * (EDGE + ((top - y) / (top - bottom)) * (SIDE - 2 * EDGE));
     const pen = map.getContext("2d");
     const step = 1 / (facts.points - 1);
     let column = Math.round((facts.points - 1) / 2), row = column;
@@ -97,10 +97,11 @@
     }
 
     const clamp = (place) => Math.max(0, Math.min(facts.points - 1, place));
+    const nearest = (share) => clamp(Math.round(((share * SIDE - EDGE) / (SIDE - 2 * EDGE)) * (facts.points - 1)));
     function follow(event) {
       const box = map.getBoundingClientRect();
-      column = clamp(Math.round(((event.clientX - box.left) / box.width) * (facts.points - 1)));
-      row = clamp(Math.round(((event.clientY - box.top) / box.height) * (facts.points - 1)));
+      column = nearest((event.clientX - box.left) / box.width);
+      row = nearest((event.clientY - box.top) / box.height);
       show(false);
     }
     map.addEventListener("pointermove", follow);

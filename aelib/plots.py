@@ -29,8 +29,8 @@ class Picture(Figure):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=2 * self.dpi, facecolor="white")
         png = buffer.getvalue()
-        # A PNG begins with its size, the width first; shown at half of it, two pixels make a point.
-        about = {"alt": self.alt, "width": int.from_bytes(png[16:20], "big") // 2}
+        # A PNG begins with its size, the width first. At two thirds of it a point of print is one on the screen.
+        about = {"alt": self.alt, "width": int.from_bytes(png[16:20], "big") * 2 // 3}
         return {"image/png": png, "text/plain": self.alt}, {"image/png": about}
 
 

@@ -91,7 +91,7 @@ def test_a_trusted_map_answers_and_a_strange_one_is_a_picture(lab):
         plane = page.locator("canvas.map")
         plane.wait_for(timeout=30_000)
         box = plane.bounding_box()
-        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"])
+        page.mouse.move(box["x"] + 0.31 * box["width"], box["y"] + 0.21 * box["height"])
         assert page.get_by_text("decoded at (0.300, 0.800)").count() == 1
         plane.focus()
         plane.press("ArrowRight")

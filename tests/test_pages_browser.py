@@ -205,7 +205,9 @@ def test_the_map_answers_to_the_mouse(chrome, out, width):
         plane.scroll_into_view_if_needed()
         box = plane.bounding_box()
         for x, y in itertools.product((0.0, 0.3, 1.0), (0.1, 0.8)):
-            visit.page.mouse.move(box["x"] + x * (box["width"] - 1), box["y"] + (1 - y) * (box["height"] - 1))
+            # The map has a margin of 10 of its 480 pixels.
+            across, down = (10 + 460 * x) / 480, (10 + 460 * (1 - y)) / 480
+            visit.page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
             distances = np.hypot(*(codes - (x, y)).T)
             nearest = labels[distances.argmin()]
             assert visit.page.get_by_text(f"decoded at ({x:.3f}, {y:.3f})").count() == 1

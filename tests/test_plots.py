@@ -46,7 +46,7 @@ def test_a_picture_is_a_figure_that_a_notebook_shows_as_png_with_its_text(name, 
     data, metadata = figure._repr_mimebundle_()
     assert data["text/plain"] == "Six pictures of noise"
     shown = Image.open(io.BytesIO(data["image/png"]))
-    assert metadata == {"image/png": {"alt": "Six pictures of noise", "width": shown.width // 2}}
+    assert metadata == {"image/png": {"alt": "Six pictures of noise", "width": shown.width * 2 // 3}}
     assert shown.format == "PNG" and all(100 < side < 3000 for side in shown.size)
     # Drawn at twice the size of the figure, less the margins that hold nothing.
     for side, inches in zip(shown.size, figure.get_size_inches(), strict=True):
