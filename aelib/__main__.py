@@ -1,4 +1,4 @@
-"""The command line: python -m aelib run | data."""
+"""The command line: python -m aelib run | data | release | grade."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import click
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def cli():
-    """Autoencoders in guided notebooks: execute and check them, fetch their data."""
+    """Autoencoders in guided notebooks: execute and check them, fetch their data, hand out and grade assignments."""
 
 
 @cli.command()
@@ -74,6 +74,50 @@ def data(names):
     except DataError as error:
         return _refuse(error)
     return 0
+
+
+@cli.command()
+@click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT ...]")
+@click.option("--out", default="release", show_default=True, metavar="FOLDER", help="A new folder for the students.")
+def release(assignments, out):
+    """Make the student version of assignments (all of them by default), with what they need to run."""
+    from aelib.classroom.release import release as make
+
+    for path in make(assignments, out):
+        click.echo(path)
+    return 0
+
+
+@cli.command()
+@click.argument("submissions", metavar="SUBMISSIONS")
+@click.option("--assignment", "name", metavar="NAME", help="Which one it is; needed where it cannot be told.")
+@click.option("--out", default="grades", show_default=True, metavar="FOLDER", help="Where the grades go.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Submissions at a time.")
+@click.option(
+    "--time-limit",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(min=1, max=86400),
+    metavar="SECONDS",
+    help="For all of a submission; a single step gets half of what is left.",
+)
+@click.option(
+    "--memory-limit",
+    default=4096,
+    show_default=True,
+    type=click.IntRange(min=128),
+    metavar="MB",
+    help="For a submission and all that it starts.",
+)
+@click.option("--trust-submissions", is_flag=True, help="Run them without a sandbox: they can do whatever you can.")
+def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissions):
+    """Grade the notebooks of a class: a folder with a folder (or zip, or notebook) per student, or a zip of that.
+
+    Exit code: 0 every submission has its grade, whatever it is; 2 bad usage; 130 interrupted.
+    """
+    from aelib.classroom import command
+
+    return command.grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissions)
 
 
 def main():

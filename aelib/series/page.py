@@ -53,10 +53,10 @@ def failure_page(outcome):
 
 
 @cache
-def environment():
-    """The templates of the report, which escape what they are given."""
+def environment(*folders):
+    """The templates of the report, and of further folders, which escape what they are given."""
     found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,121 @@
+"""A small assignment without Keras, submissions to it, and `python -m aelib grade` run on them."""
+
+import csv
+import json
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from throwaway import make_series, start
+
+from aelib.classroom import assignment
+
+SECRET = 73912.84657
+DOUBLE = "def double(x):\n    return 2 * x"
+TOTAL = "def total(x):\n    return float(np.sum(x))"
+ANSWER = "answer = [1.5, 2.5]"
+POINTS = {"double-test": 2, "total-test": 3, "answer-test": 1}
+
+
+def marked(grade_id, **about):
+    plain = {"grade": False, "locked": False, "schema_version": 3, "solution": False, "task": False}
+    return {"nbgrader": {**plain, "grade_id": grade_id, **about}}
+
+
+def solution(grade_id, code):
+    head, _, body = code.partition("\n")
+    if body:
+        code = f"{head}\n    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION"
+    else:
+        code = f"### BEGIN SOLUTION\n{code}\n### END SOLUTION"
+    return new_code_cell(code, metadata=marked(grade_id, solution=True))
+
+
+def test(grade_id, visible, hidden):
+    source = f"{visible}\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
+    return new_code_cell(source, metadata=marked(grade_id, grade=True, locked=True, points=POINTS[grade_id]))
+
+
+def make_assignment(folder):
+    """A series whose only assignment is `mini`; returns the folder for AELIB_NOTEBOOKS."""
+    make_series(folder, {})
+    (folder / "assignments").mkdir()
+    setup = "import numpy as np\n\nfrom aelib.classroom import expect"
+    cells = [
+        new_markdown_cell("# A small assignment"),
+        new_code_cell(setup, metadata=marked("setup", locked=True)),
+        new_markdown_cell("## Twice as much"),
+        solution("double", DOUBLE),
+        test(
+            "double-test",
+            'expect.close("twice 3", double(np.array([3.0])), [6.0])',
+            f'x = np.arange(4) + {SECRET}\nexpect.close("hidden", double(x), x + x)',
+        ),
+        new_markdown_cell("## The sum"),
+        solution("total", TOTAL),
+        test(
+            "total-test",
+            'expect.close("the sum of ones", total(np.ones(5)), 5.0)',
+            f'x = np.random.default_rng(3).random(9) + {SECRET}\nexpect.close("hidden", total(x), x.sum())',
+        ),
+        new_markdown_cell("## A value"),
+        solution("answer", ANSWER),
+        test("answer-test", 'expect.shape("answer", answer, (2,))', 'expect.close("hidden", answer, [1.5, 2.5])'),
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "assignments" / "mini.ipynb")
+    return folder
+
+
+def student_version(series, name="mini"):
+    notebook = nbformat.read(series / "assignments" / f"{name}.ipynb", as_version=4)
+    return assignment.released(notebook)
+
+
+def answered(series, double=DOUBLE, total=TOTAL, answer=ANSWER):
+    """The student version with these answers; None leaves the stub."""
+    notebook = student_version(series)
+    for cell in notebook.cells:
+        given = {"double": double, "total": total, "answer": answer}.get(
+            cell.metadata.get("nbgrader", {}).get("grade_id")
+        )
+        if given is not None:
+            cell.source = given
+    return notebook
+
+
+def hand_in(folder, submissions):
+    """Write {student: notebook, text or bytes} as a folder of submissions."""
+    for student, content in submissions.items():
+        place = folder / student
+        place.mkdir(parents=True, exist_ok=True)
+        if not isinstance(content, str | bytes):
+            content = nbformat.writes(content)
+        (place / "mini.ipynb").write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+class Graded:
+    """A run of `grade` that has ended."""
+
+    def __init__(self, process, out):
+        self.stdout, self.stderr = process.communicate(timeout=900)
+        self.code, self.out = process.returncode, Path(out)
+
+    @property
+    def students(self):
+        students = json.loads((self.out / "grades.json").read_text(encoding="utf-8"))["students"]
+        return {one["student"]: one for one in students}
+
+    def points(self, student):
+        """{task: points} of a student."""
+        return {task: one["points"] for task, one in self.students[student]["tasks"].items()}
+
+    @property
+    def table(self):
+        with open(self.out / "grades.csv", encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def grade(series, submissions, out, *options, **environment):
+    return Graded(start(series, "grade", submissions, "--out", out, *options, **environment), out)

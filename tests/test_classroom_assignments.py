@@ -1,0 +1,221 @@
+"""The three assignments: the reference earns full points, a mistake costs its own task, the release tells nothing."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from classroom import Graded, hand_in
+from throwaway import start
+
+from aelib.classroom import assignment
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "notebooks" / "assignments"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+each = pytest.mark.parametrize("name", NAMES)
+# Per task what is right in the reference, and a mistake that a student makes.
+MISTAKES = {
+    "compression": {
+        "forward": ("(outputs[-1] @ W + b)", "(outputs[-1] @ W - b)"),
+        "backward": ("* x_hat * (1 - x_hat)", ""),
+        "encoder": ('activation="gelu"', 'activation="relu"'),
+        "scale": ("(a - mean).std()", "a.std()"),
+        "pca": ("mean = known.mean(axis=0)", "mean = images.mean(axis=0)"),
+        "train": ("epochs=12, batch_size=50, learning_rate=0.01", "epochs=1, batch_size=500, learning_rate=0.0001"),
+    },
+    "sparse": {
+        "l1": (".sum(axis=1).mean()", ".mean()"),
+        "kl": ("((1 - q) * np.log((1 - q) / rho) + q * np.log(q / (1 - rho)))", "(q * np.log(q / (1 - rho)))"),
+        "reverse": ("rho * np.log(rho / (1 - q))", "rho * np.log(rho / q)"),
+        "gradient": (" / len(z)", ""),
+        "topk": ("np.argsort(z, axis=1)", "np.argsort(np.abs(z), axis=1)"),
+        "active": ("z != 0", "np.abs(z) > 1e-6"),
+        "weight": ("1 - share", "share"),
+    },
+    "denoising": {
+        "noise": ("np.clip(x + sigma", "np.abs(x + sigma"),
+        "mask": ("return x * keep", "return x * keep / (1 - share)"),
+        "downsample": (".mean(axis=(2, 4))", ".max(axis=(2, 4))"),
+        "pairs": ("0, 1), x", "0, 1), np.clip(x + sigma * np.random.default_rng(seed).standard_normal(x.shape), 0, 1)"),
+        "psnr": ("-10 * np.log10", "-20 * np.log10"),
+        "upsample": ("order=3", "order=0"),
+        "denoiser": ("corruption.Gaussian(0.5), ", ""),
+    },
+}
+# Minutes with Keras: graded in the reference, and left out of the submissions with another mistake.
+SLOW = {"compression": "train", "denoising": "denoiser", "sparse": None}
+
+
+def text_of(notebook):
+    return "\n".join(cell.source for cell in notebook.cells)
+
+
+def replaced(name, task, *, keep_slow):
+    """The reference with a mistake in one task, as a student's notebook."""
+    notebook = assignment.source(name)
+    for cell in notebook.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if grade_id == task:
+            right, wrong = MISTAKES[name][task]
+            assert cell.source.count(right) >= 1, task
+            cell.source = cell.source.replace(right, wrong)
+        elif grade_id == SLOW[name] and not keep_slow:
+            cell.source = ""
+    return notebook
+
+
+@each
+def test_there_are_five_to_eight_tasks_with_points_and_hidden_tests(name):
+    made = assignment.load(name)
+    assert 5 <= len(made.tasks) <= 8 and len(NAMES) == 3
+    assert {task.name.removesuffix("-test") for task in made.tasks} == set(MISTAKES[name])
+    for task in made.tasks:
+        assert task.points > 0 and task.hidden and task.names and re.match(r"\d\. ", task.title)
+
+
+@each
+def test_the_source_is_stored_without_outputs_and_as_nbgrader_wants_it(name):
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    ids = [cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata]
+    assert len(ids) == len(set(ids))
+    for cell in notebook.cells:
+        assert cell.cell_type != "code" or (not cell.outputs and cell.execution_count is None)
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            assert cell.source.count("### BEGIN SOLUTION") == cell.source.count("### END SOLUTION") == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reference_gets_all_a_blank_nothing_and_a_mistake_costs_its_own_task(name, tmp_path):
+    made, slow = assignment.load(name), SLOW[name]
+    wanted = {"reference": {}, "blank": {task.name: 0 for task in made.tasks}}
+    submissions = {"reference": assignment.source(name), "blank": assignment.released(assignment.source(name))}
+    for task in MISTAKES[name]:
+        submissions[f"wrong-{task}"] = replaced(name, task, keep_slow=task == slow)
+        wanted[f"wrong-{task}"] = {f"{lost}-test": 0 for lost in {task, slow} - {None}}
+    hand_in(tmp_path / "in", submissions)
+    out = tmp_path / "out"
+    graded = Graded(start(ROOT / "notebooks", "grade", tmp_path / "in", "--assignment", name, "--out", out), out)
+    assert graded.code == 0, graded.stderr
+    for student, lost in wanted.items():
+        expected = {task.name: lost.get(task.name, task.points) for task in made.tasks}
+        assert graded.points(student) == expected, graded.students[student]
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    out = tmp_path_factory.mktemp("release") / "for-students"
+    process = start(ROOT / "notebooks", "release", "--out", out)
+    said = process.communicate(timeout=120)
+    assert process.returncode == 0, said[1]
+    assert said[0].split() == [str(out / f"{name}.ipynb") for name in NAMES]
+    return out
+
+
+@each
+def test_the_release_holds_no_solution_line_no_hidden_test_and_no_number_of_one(release, name):
+    source, student = assignment.source(name), nbformat.read(release / f"{name}.ipynb", as_version=4)
+    told = text_of(student)
+    assert "SOLUTION" not in told and "HIDDEN" not in told and told.count("# YOUR CODE HERE") == len(MISTAKES[name])
+    lines = {line.strip() for line in told.split("\n")}
+    for cell in source.cells:
+        if "nbgrader" not in cell.metadata:
+            continue
+        for begin, end in (
+            ("### BEGIN SOLUTION", "### END SOLUTION"),
+            ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"),
+        ):
+            inside = cell.source.partition(begin)[2].partition(end)[0]
+            secret = {line.strip() for line in inside.split("\n")} - {"", "else:", "return x", ")", "):"}
+            assert not secret & lines, secret & lines
+    for path in release.rglob("*"):
+        assert "assignments" not in path.relative_to(release).parts
+        if path.is_file() and path.suffix in (".py", ".ipynb", ".md", ".json", ".html"):
+            assert "turned = np.swapaxes" not in path.read_text(encoding="utf-8")
+
+
+@each
+def test_the_release_is_nbgraders_own(release, name):
+    student = nbformat.read(release / f"{name}.ipynb", as_version=4)
+    about = [cell.metadata.nbgrader for cell in student.cells if "nbgrader" in cell.metadata]
+    assert all("checksum" in one for one in about if one.grade or one.locked)
+    assert sum(one.points for one in about if one.grade) == assignment.load(name).points
+
+
+def test_a_student_can_run_the_release_and_is_told_what_is_missing(release):
+    code = (
+        "import json, sys\n"
+        "notebook = json.load(open('sparse.ipynb'))\n"
+        "cells = [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == 'code']\n"
+        "names = {'__name__': '__main__'}\n"
+        "exec(cells[0], names)\n"
+        "exec('def l1(z):\\n    return abs(z).mean()', names)\n"
+        "exec(cells[2], names)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=release, capture_output=True, text=True)
+    assert "AssertionError: S of two samples of three units: expected 3, received 1" in done.stderr
+    assert "train (5000, 100)" in done.stdout
+
+
+def test_a_release_never_overwrites(release):
+    process = start(ROOT / "notebooks", "release", "sparse", "--out", release)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and "is there and not empty" in said and said.count("\n") == 1
+    process = start(ROOT / "notebooks", "release", "nonsense", "--out", release.parent / "x")
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and "no assignment 'nonsense'; there are compression, denoising, sparse" in said
+
+
+CONFIG = """
+c = get_config()
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.course_id = "test"
+c.Exchange.root = {root!r} + "/exchange"
+"""
+
+
+def test_plain_nbgrader_grades_the_same_files(tmp_path, monkeypatch):
+    # nbgrader calls a program of its own environment by name.
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG.format(root=str(tmp_path)))
+    (tmp_path / "source" / "sparse").mkdir(parents=True)
+    (tmp_path / "source" / "sparse" / "sparse.ipynb").write_bytes((FOLDER / "sparse.ipynb").read_bytes())
+
+    def nbgrader(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *arguments], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+
+    nbgrader("generate_assignment", "sparse")
+    student = nbformat.read(tmp_path / "release" / "sparse" / "sparse.ipynb", as_version=4)
+    wrong = nbformat.from_dict(student)
+    marked = [cell for cell in assignment.source("sparse").cells if "nbgrader" in cell.metadata]
+    answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in marked}
+    for notebook, skipped in ((student, ()), (wrong, ("topk",))):
+        for cell in notebook.cells:
+            about = cell.metadata.get("nbgrader", {})
+            if about.get("solution") and about.grade_id not in skipped:
+                cell.source = answers[about.grade_id]
+    for name, notebook in (("ana", student), ("ben", wrong)):
+        place = tmp_path / "submitted" / name / "sparse"
+        place.mkdir(parents=True)
+        nbformat.write(notebook, place / "sparse.ipynb")
+    nbgrader("autograde", "sparse")
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
+        scores = {name: book.find_submission("sparse", name).score for name in ("ana", "ben")}
+    points = assignment.load("sparse")
+    topk = next(task.points for task in points.tasks if task.name == "topk-test")
+    assert scores == {"ana": points.points, "ben": points.points - topk}
+
+
+def test_the_map_of_this_file_is_complete():
+    assert set(MISTAKES) == set(SLOW) == set(NAMES)
+    assert json.loads((FOLDER / "sparse.ipynb").read_text())["nbformat"] == 4
