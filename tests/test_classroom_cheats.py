@@ -118,6 +118,7 @@ CHEATS = {
     "changes-files": HARM,
     "network": NETWORK,
     "nested-too-deep": "deep = []\nfor _ in range(100_000): deep = [deep]\ndef double(x): return deep",
+    "long-list": "def double(x): return [0] * 10**7",
     "huge-answer": "def double(x): return np.zeros(10**8)",
     "shell": "!touch {home}/written\n%cd /\ndef double(x): return x",
     "markup": "def double(x): raise ValueError('<script>alert(1)</script>\\x1b[2J')",

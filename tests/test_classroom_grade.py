@@ -10,6 +10,7 @@ import zipfile
 import nbformat
 import psutil
 import pytest
+from browser import Visit, browser
 from classroom import ANSWER, DOUBLE, SECRET, TOTAL, answered, grade, hand_in, make_assignment, student_version
 from nbformat.v4 import new_code_cell
 from throwaway import start
@@ -246,6 +247,16 @@ def test_a_page_per_student_says_what_was_asked_and_what_came_but_no_hidden_test
     assert "4 of 6 points" in pages["wrong-double"] and "Twice as much" in pages["wrong-double"]
     assert "twice 3: expected 6 at (0,), received 9" in pages["wrong-double"]
     assert not any(str(SECRET) in page or "BEGIN HIDDEN" in page for page in pages.values())
+
+
+@pytest.mark.parametrize("page", ["summary", "feedback/wrong-double", "feedback/syntax"])
+def test_the_pages_fit_a_phone_and_have_no_fault_that_axe_finds(graded, page):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    with browser() as running, Visit(running, graded[0].out / f"{page}.html", width=360, dark=True) as visit:
+        assert not visit.complaints
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+        found = axe.Axe().run(visit.page, options={"runOnly": ["wcag2a", "wcag2aa"]})
+        assert not found.response["violations"], found.generate_report()
 
 
 def test_the_summary_names_missed_tasks_and_who_needs_a_look(graded):

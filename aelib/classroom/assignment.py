@@ -3,7 +3,7 @@
 import ast
 import builtins
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nbformat
 
@@ -16,10 +16,11 @@ HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
 
 @dataclass(frozen=True)
 class Task:
-    """A test cell: what it asks is in `title`; `hidden` is the line of its source where the hidden tests begin."""
+    """A test cell: `text` (Markdown) is what it asks; `hidden` the line of its source where the hidden tests begin."""
 
     name: str
     title: str
+    text: str
     points: float
     source: str
     hidden: int | None
@@ -67,13 +68,13 @@ def source(name):
 def load(name):
     """The Assignment of a name; raises UsageError where its notebook is not one."""
     notebook = source(name)
-    tasks, setup, title = [], [], ""
+    tasks, setup, title, text = [], [], "", ""
     for index, cell in enumerate(notebook.cells):
         about = cell.metadata.get("nbgrader", {})
         if cell.cell_type == "markdown":
-            title = next(iter(re.findall(r"^#+ (.*)", cell.source, re.M)), title)
+            title, text = next(iter(re.findall(r"^#+ (.*)", cell.source, re.M)), title), cell.source
         elif cell.cell_type == "code" and about.get("grade") and not about.get("solution"):
-            tasks.append(_task(name, index, cell, about, title))
+            tasks.append(_task(name, index, cell, about, title, text))
         elif cell.cell_type == "code" and not about.get("solution"):
             setup.append(cell.source)
     if not tasks:
@@ -110,14 +111,14 @@ def normal(code):
     return "\n".join(line for line in lines if line and line.strip() not in (*SOLUTION, *HIDDEN))
 
 
-def _task(name, index, cell, about, title):
+def _task(name, index, cell, about, title, text):
     lines = [line.strip() for line in cell.source.split("\n")]
     if lines.count(HIDDEN[0]) != lines.count(HIDDEN[1]) or lines.count(HIDDEN[0]) > 1:
         raise UsageError(f"{name}, cell {index}: a test has one region of hidden tests at most, begun and ended")
     hidden = lines.index(HIDDEN[0]) + 1 if HIDDEN[0] in lines else None
     if hidden and any(lines[lines.index(HIDDEN[1]) + 1 :]):
         raise UsageError(f"{name}, cell {index}: the hidden tests must come last in their cell")
-    return Task(about["grade_id"], title, float(about["points"]), cell.source, hidden, ())
+    return Task(about["grade_id"], title, text, float(about["points"]), cell.source, hidden, ())
 
 
 def _with_names(task, defined):
@@ -125,7 +126,7 @@ def _with_names(task, defined):
     tree = ast.parse(task.source)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     needed = sorted(used - _assigned(task.source) - defined - set(dir(builtins)))
-    return Task(task.name, task.title, task.points, task.source, task.hidden, tuple(needed))
+    return replace(task, names=tuple(needed))
 
 
 def _assigned(code):

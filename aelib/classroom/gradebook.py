@@ -5,10 +5,15 @@ import io
 import json
 import re
 from collections import Counter
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from markupsafe import Markup
+from nbconvert.filters.markdown_mistune import MarkdownWithMath
+
 from aelib.classroom import lookalike
+from aelib.series.equations import TextRenderer
 from aelib.series.page import environment
 from aelib.series.publish import write
 
@@ -69,8 +74,13 @@ def grades_json(assignment, grades):
 
 def feedback_html(assignment, grade):
     """The page of a student: what was asked, what came, the points; no hidden test, and nothing that was printed."""
-    titles = {task.name: task.title for task in assignment.tasks}
-    return _template("feedback.html").render(assignment=assignment, grade=grade, titles=titles, number=_number)
+    asked = {task.name: Markup(_as_html(task.text)) for task in assignment.tasks}
+    return _template("feedback.html").render(assignment=assignment, grade=grade, asked=asked, number=_number)
+
+
+@cache
+def _as_html(text):
+    return MarkdownWithMath(renderer=TextRenderer()).render(text)
 
 
 def summary_html(assignment, grades, limits, alike):

@@ -11,6 +11,8 @@ from aelib.classroom.submissions import code_of
 
 HIDDEN_FAILED = "passes the visible tests, but not the hidden ones: the same with other numbers and shapes"
 
+STOPPED = "stopped: "
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -74,6 +76,7 @@ def grade(submission, assignment, namespace, limits):
     finally:
         student.close()
     troubles += [f"{what}: {trouble}" for what, trouble in student.troubles.items()]
+    troubles += [f"{one.task}: {one.message}" for one in results if one.message.startswith(STOPPED)]
     code = "\n\n".join(source for _, source in cells)
     seconds = round(monotonic() - begin, 2)
     return Grade(submission.student, submission.digest, results, troubles, _printable(student.printed), seconds, code)
@@ -88,7 +91,7 @@ def _graded(task, student, namespace):
         exec(compile(task.source, f"<{task.name}>", "exec"), {**namespace, **given})
     except Ended as error:
         student.close()
-        return Result(task.name, 0, task.points, f"stopped: {_printable(str(error))}")
+        return Result(task.name, 0, task.points, f"{STOPPED}{_printable(str(error))}")
     except Exception as error:
         if task.hidden and _line(error, task) >= task.hidden:
             return Result(task.name, 0, task.points, HIDDEN_FAILED)

@@ -9,8 +9,19 @@ import struct
 import numpy as np
 
 LIMIT = 256 * 2**20  # bytes of a message
+DOCUMENT = 8 * 2**20  # bytes of its JSON, of which each can become a hundred when it is read
 KINDS = "biuf"  # of arrays: bool, int, unsigned, float
 DEPTH = 40
+_BROKEN = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    struct.error,
+    RecursionError,
+    MemoryError,
+)
 
 
 class WireError(ValueError):
@@ -28,6 +39,8 @@ def pack(value, refer):
     """The bytes of a message. refer: object -> Handle, for what is not plain; it may raise WireError."""
     blobs = []
     document = json.dumps(_plain(value, refer, blobs, 0)).encode()
+    if len(document) > DOCUMENT:
+        raise WireError("a list too long to be sent; an array could be")
     parts = [struct.pack("<II", len(document), len(blobs)), document]
     for blob in blobs:
         parts += [struct.pack("<Q", len(blob)), blob]
@@ -41,6 +54,8 @@ def unpack(body, resolve):
     """The value of a message's body. resolve: Handle -> object. Raises WireError for whatever is not a message."""
     try:
         size, count = struct.unpack_from("<II", body)
+        if size > DOCUMENT:
+            raise ValueError
         place = 8 + size
         document = json.loads(body[8:place])
         blobs = []
@@ -49,7 +64,7 @@ def unpack(body, resolve):
             blobs.append(body[place + 8 : place + 8 + length])
             place += 8 + length
         return _value(document, blobs, resolve)
-    except (ValueError, TypeError, KeyError, IndexError, struct.error, RecursionError, MemoryError) as error:
+    except _BROKEN as error:
         raise WireError(f"not a message: {type(error).__name__}") from None
 
 
@@ -78,7 +93,7 @@ def _value(document, blobs, resolve):
         if content is not None and type(content) not in (bool, int, float, str):
             raise ValueError
         return content
-    if kind in "lt":
+    if kind in ("l", "t"):
         return (list if kind == "l" else tuple)(_value(one, blobs, resolve) for one in content)
     if kind == "d":
         return {str(key): _value(one, blobs, resolve) for key, one in content.items()}
