@@ -193,9 +193,10 @@ def _walls():
         "bwrap",
         *("--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"),
         *("--cap-drop", "ALL", "--hostname", "sandbox"),
+        # In this order: the checkout may itself lie under /tmp.
+        *("--proc", "/proc", "--dev", "/dev", "--size", str(FILES), "--tmpfs", "/tmp"),
         *bound,
-        *("--proc", "/proc", "--dev", "/dev", "--size", str(FILES), "--tmpfs", "/tmp", "--chdir", "/tmp"),
-        *("--remount-ro", "/"),
+        *("--remount-ro", "/", "--chdir", "/tmp"),
     ]
 
 
