@@ -48,7 +48,7 @@ def available():
 class Sandbox:
     """One process with one student's namespace. memory: bytes for it and all it starts. trusted: without walls."""
 
-    def __init__(self, memory, *, trusted=False, backend=None):
+    def __init__(self, memory, *, trusted=False):
         self.memory, self.printed, self.shown = memory, 0, bytearray()
         self.token = f"{os.getpid()}-{id(self)}-{monotonic()}"
         self.scratch = tempfile.mkdtemp(prefix="aelib-trusted-") if trusted else None
@@ -64,7 +64,7 @@ class Sandbox:
             stderr=subprocess.STDOUT,
             pass_fds=(inside, outside),
             cwd=self.scratch,
-            env=_environment(self.scratch or "/tmp", backend, self.token),
+            env=_environment(self.scratch or "/tmp", self.token),
             start_new_session=True,
         )
         os.close(inside)
@@ -200,15 +200,15 @@ def _walls():
     ]
 
 
-def _environment(home, backend, token):
-    own = {
+def _environment(home, token):
+    return {
         "HOME": home,
         "TMPDIR": home,
         "IPYTHONDIR": f"{home}/.ipython",
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "MPLBACKEND": "agg",
         "KERAS_HOME": f"{home}/.keras",
-        "KERAS_BACKEND": backend or os.environ.get("KERAS_BACKEND") or "tensorflow",
+        "KERAS_BACKEND": os.environ.get("KERAS_BACKEND") or "tensorflow",
         "AELIB_CHECKOUT": str(CHECKOUT),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -217,4 +217,3 @@ def _environment(home, backend, token):
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
         TOKEN: token,
     }
-    return own
