@@ -6,6 +6,7 @@ import random
 import re
 import time
 import zipfile
+from contextlib import suppress
 
 import nbformat
 import psutil
@@ -229,8 +230,16 @@ def test_no_process_is_left(series, tmp_path):
     before = processes()
     result = grade(series, tmp_path / "in", tmp_path / "out", "--time-limit", LIMIT)
     assert result.code == 0 and result.points("reference") == ALL
-    left = [psutil.Process(pid) for pid in processes() - before if psutil.pid_exists(pid)]
-    assert not [one for one in left if "inmate" in " ".join(one.cmdline()) or one.name() in ("bwrap", "prlimit")]
+    left = []
+    for pid in processes() - before:
+        with suppress(psutil.Error):
+            one = psutil.Process(pid)
+            # What outlives its grader has no parent any more; other tests may have sandboxes of their own.
+            if one.ppid() == 1 and (
+                "inmate" in " ".join(one.cmdline()) or one.name() in ("bwrap", "prlimit", "python")
+            ):
+                left.append(one)
+    assert not left
 
 
 def test_grades_csv_has_a_column_per_task_and_no_formula(graded):
@@ -285,7 +294,7 @@ def test_the_same_grades_from_a_zip_of_a_learning_platform(series, graded, tmp_p
 
 def test_a_grader_killed_at_twenty_random_moments_gives_the_same_grades(series, tmp_path):
     wanted = a_class(series)
-    names = ("reference", "wrong-double", "stripped", "bad-json", "only-visible", "raises")
+    names = ("reference", "bad-json", "only-visible", "raises")
     hand_in(tmp_path / "in", {name: wanted[name][0] for name in names})
     begin = time.monotonic()
     undisturbed = grade(series, tmp_path / "in", tmp_path / "alone")

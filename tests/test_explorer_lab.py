@@ -10,6 +10,7 @@ import urllib.request
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 from browser import browser, chromium
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -72,7 +73,9 @@ def lab(tmp_path):
                 time.sleep(0.2)
         yield address
     finally:
-        server.terminate()
+        # Its kernels, too, and at once: asked politely it waits for each of them.
+        for process in [*psutil.Process(server.pid).children(recursive=True), server]:
+            process.kill()
         server.wait(30)
 
 
