@@ -341,7 +341,9 @@ def test_a_class_is_graded_in_two_seconds_each_with_one_job_and_with_two(series,
         assert process.returncode == 0 and seconds / size < 2 + 10 / size
         middle = peak[len(peak) // 2 :]
         assert max(middle) < 1.3 * max(peak[: len(peak) // 2]) + 50
-    assert results[0] == results[1] and len(results[0]) == size
+    # The points; which of its limits a fork bomb breaks first is a matter of chance.
+    alone, together = ([(one["student"], one["points"]) for one in students] for students in results)
+    assert alone == together and len(alone) == size
     for one in results[0]:
         points = {task: entry["points"] for task, entry in one["tasks"].items()}
         assert points == contents[one["student"]][1], one

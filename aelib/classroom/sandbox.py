@@ -22,7 +22,7 @@ from aelib.classroom.wire import LIMIT, Handle, WireError, pack, unpack
 from aelib.series.processes import TOKEN, end_family
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PROCESSES = 128  # at once; TensorFlow's threads do not count
+PROCESSES = 32  # at once; threads do not count
 OUTPUT = 50_000_000  # bytes that may be printed
 SHOWN = 20_000  # of them are kept
 FILES = 256 * 2**20  # bytes of /tmp, and of a file in it
