@@ -2,11 +2,10 @@
 
 import csv
 import json
-from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from throwaway import make_series, start
+from throwaway import Finished, make_series, start
 
 from aelib.classroom import assignment
 
@@ -95,12 +94,11 @@ def hand_in(folder, submissions):
     return folder
 
 
-class Graded:
+class Graded(Finished):
     """A run of `grade` that has ended."""
 
     def __init__(self, process, out):
-        self.stdout, self.stderr = process.communicate(timeout=900)
-        self.code, self.out = process.returncode, Path(out)
+        super().__init__(process, out, timeout=900)
 
     @property
     def students(self):

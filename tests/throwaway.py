@@ -66,8 +66,8 @@ def start(series, *arguments, before=(), **environment):
 class Finished:
     """A run that has ended: its exit code, what it said, and what it published by notebook."""
 
-    def __init__(self, process, out):
-        self.stdout, self.stderr = process.communicate(timeout=180)
+    def __init__(self, process, out, timeout=180):
+        self.stdout, self.stderr = process.communicate(timeout=timeout)
         self.code, self.out = process.returncode, Path(out)
 
     @property

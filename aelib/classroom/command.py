@@ -5,7 +5,6 @@ import click
 from aelib.classroom import assignment as assignments
 from aelib.classroom import course, gradebook, sandbox, submissions
 from aelib.classroom.grader import Limits
-from aelib.series import document
 from aelib.series.publish import output_folder
 from aelib.series.spec import UsageError
 
@@ -13,7 +12,6 @@ from aelib.series.spec import UsageError
 def grade(path, name, out, jobs, seconds, megabytes, trusted):
     """Grade a class and publish it under `out`; returns the exit code. Raises UsageError before anything is run."""
     name = name or _recognised(path)
-    source = assignments.source(name)
     assignment = assignments.load(name)
     handed_in = submissions.collect(path, assignment)
     if not trusted:
@@ -22,7 +20,7 @@ def grade(path, name, out, jobs, seconds, megabytes, trusted):
             raise UsageError(f"no sandbox for the submissions: {why}; --trust-submissions runs them without one")
     limits = Limits(seconds, megabytes * 2**20, trusted)
     with output_folder(out) as folder:
-        grades = course.grade_all(handed_in, assignment, document.text(source), limits, folder, jobs=jobs)
+        grades = course.grade_all(handed_in, assignment, limits, folder, jobs=jobs)
         gradebook.publish(folder, assignment, grades, limits, known=(*assignment.setup, *assignment.stubs))
     full = sum(one.points == assignment.points for one in grades)
     looks = sum(bool(one.troubles) for one in grades)

@@ -22,14 +22,12 @@ from aelib.series.publish import write
 DONE = ".grades"  # folder of what is done, so that a run that was cut off goes on
 
 
-def grade_all(submissions, assignment, source, limits, folder, *, jobs=1):
-    """The Grades of submissions, in their order.
-
-    source: the text of the assignment's notebook: when it, the limits or a submission change, it is graded anew.
-    """
+def grade_all(submissions, assignment, limits, folder, *, jobs=1):
+    """The Grades of submissions, in their order: anew where the assignment, the limits or the submission changed."""
     done = folder / DONE
     done.mkdir(exist_ok=True)
-    about = json.dumps([source, asdict(limits), metadata.version("keras"), sys.version, sorted(assignment.released)])
+    asked = [assignment.setup, [asdict(task) for task in assignment.tasks], sorted(assignment.released)]
+    about = json.dumps([asked, asdict(limits), metadata.version("keras"), sys.version])
     keys = {one.student: sha256((about + one.student + one.digest).encode()).hexdigest() for one in submissions}
     grades = {}
     for one in submissions:
@@ -64,9 +62,12 @@ def _in_processes(submissions, assignment, limits, jobs, note):
             note(future.result())
     except BrokenProcessPool:
         pass
-    finally:
-        for process in list((pool._processes or {}).values()) if sys.exc_info()[0] else ():
+    except BaseException:
+        # Ctrl-C must not wait for what is being graded.
+        for process in list((pool._processes or {}).values()):
             process.kill()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
 
 

@@ -75,7 +75,7 @@ def grade(submission, assignment, namespace, limits):
         results = [_graded(task, student, namespace) for task in assignment.tasks]
     finally:
         student.close()
-    troubles += [f"{what}: {trouble}" for what, trouble in student.troubles.items()]
+    troubles += student.remarks
     troubles += [f"{one.task}: {one.message}" for one in results if one.message.startswith(STOPPED)]
     code = "\n\n".join(source for _, source in cells)
     seconds = round(monotonic() - begin, 2)
@@ -107,8 +107,7 @@ def _line(error, task):
 
 
 def _why(student):
-    troubles = [f"{what}: {trouble}" for what, trouble in student.troubles.items()]
-    return _printable(f" ({'; '.join(troubles)[:300]})") if troubles else ""
+    return _printable(f" ({'; '.join(student.remarks)[:300]})") if student.remarks else ""
 
 
 def _without_magics(source):

@@ -21,8 +21,6 @@ def main(source, sink):
     kept = []
 
     def refer(value):
-        if hasattr(value, "__array__") and not callable(value):
-            raise _Array(np.asarray(value))
         kept.append(value)
         return Handle(len(kept) - 1, type(value).__name__)
 
@@ -33,8 +31,7 @@ def main(source, sink):
     while (header := source.read(8)) and len(header) == 8:
         request = unpack(source.read(*struct.unpack("<Q", header)), resolve)
         try:
-            reply = {"ok": True, "value": _converted(_answer(namespace, request), refer)}
-            data = pack(reply, refer)
+            data = pack({"ok": True, "value": _converted(_answer(namespace, request))}, refer)
         except BaseException as error:
             data = pack({"ok": False, "error": _described(error)}, refer)
         # In one go: a print to a borrowed descriptor in between would only spoil the student's own answer.
@@ -70,24 +67,17 @@ def _run(namespace, source):
         raise error
 
 
-class _Array(Exception):
-    """Carries an array out of `refer`, which must answer with a handle."""
-
-
-def _converted(value, refer):
+def _converted(value):
     """The value with tensors as arrays; lists, tuples and dictionaries are looked into."""
     if type(value) in (list, tuple):
-        return type(value)([_converted(one, refer) for one in value])
+        return type(value)([_converted(one) for one in value])
     if type(value) is dict:
-        return {key: _converted(one, refer) for key, one in value.items()}
-    if value is None or type(value) in (bool, int, float, str, np.ndarray) or isinstance(value, np.generic):
+        return {key: _converted(one) for key, one in value.items()}
+    if isinstance(value, np.generic) or type(value) is np.ndarray:
         return value
     if "torch" in type(value).__module__ and hasattr(value, "detach"):
         value = value.detach()
-    try:
-        return refer(value)
-    except _Array as found:
-        return found.args[0]
+    return np.asarray(value) if hasattr(value, "__array__") and not callable(value) else value
 
 
 def _described(error):

@@ -47,6 +47,11 @@ class Student:
         self.sandbox = None
         self.printed = ""
 
+    @property
+    def remarks(self):
+        """What went wrong with its cells, a line each."""
+        return [f"{what}: {trouble}" for what, trouble in self.troubles.items()]
+
     def stand_ins(self, names):
         """{name: value or Remote} of those names that the cells defined; raises Ended."""
         self._begin()

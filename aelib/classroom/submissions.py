@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from aelib.classroom.assignment import normal
@@ -36,13 +37,13 @@ def collect(path, assignment):
     """
     path = _checked(path)
     found = {one.name: [] for one in (path.iterdir() if path.is_dir() else ()) if one.is_dir() and one.name[0] != "."}
-    for parts, read in _files(path):
+    for parts, size, read in _files(path):
         if parts[-1].startswith(".") or "__MACOSX" in parts or ".ipynb_checkpoints" in parts:
             continue
         student = parts[0] if len(parts) > 1 else PurePosixPath(parts[0]).stem
         found.setdefault(student, [])
         if parts[-1].lower().endswith(".ipynb"):
-            found[student].append((parts, read))
+            found[student].append((parts, size, read))
     if not found:
         raise UsageError(f"no submission under {path}: it must hold a folder, a zip or a notebook per student")
     return [_chosen(student, found[student], assignment) for student in sorted(found)]
@@ -50,7 +51,7 @@ def collect(path, assignment):
 
 def names_in(path):
     """The names of all notebooks that were handed in; raises UsageError."""
-    return [parts[-1] for parts, _ in _files(_checked(path)) if parts[-1].lower().endswith(".ipynb")]
+    return [parts[-1] for parts, *_ in _files(_checked(path)) if parts[-1].lower().endswith(".ipynb")]
 
 
 def _checked(path):
@@ -81,7 +82,7 @@ def code_of(submission, assignment):
 
 
 def _files(path):
-    """(parts of the name, function that reads it) of every file; a zip inside a folder is looked into once."""
+    """(parts of the name, bytes, function that reads it) of every file; a zip in a folder is looked into once."""
     if path.is_file():
         yield from _zipped(path.read_bytes(), ())
         return
@@ -94,19 +95,19 @@ def _files(path):
             prefix = parts if len(parts) > 1 else (file.stem,)
             yield from _zipped(file.read_bytes(), prefix[:1])
         else:
-            yield parts, lambda file=file: (file.stat().st_size, lambda: file.read_bytes())
+            yield parts, file.stat().st_size, file.read_bytes
 
 
 def _zipped(data, prefix):
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except zipfile.BadZipFile:
-        yield (*prefix, "broken.zip"), None
+        yield (*prefix, "broken.zip"), 0, None
         return
     for entry in archive.infolist():
         parts = tuple(part for part in re.split(r"[/\\]", entry.filename) if part not in ("", ".", ".."))
         if parts and not entry.is_dir():
-            yield (*prefix, *parts), lambda entry=entry: (entry.file_size, lambda: archive.read(entry))
+            yield (*prefix, *parts), entry.file_size, partial(archive.read, entry)
 
 
 def _chosen(student, files, assignment):
@@ -114,14 +115,13 @@ def _chosen(student, files, assignment):
         return Submission(student, trouble="no notebook was handed in")
     named = [one for one in files if assignment.name in one[0][-1]]
     best, remarks = None, []
-    for _, read in sorted(named or files, key=lambda one: one[0]):
-        size, content = read()
+    for _, size, read in sorted(named or files, key=lambda one: one[0]):
         if size > LARGEST:
             trouble = f"the notebook takes {size / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB are read"
             best = best or (-1, Submission(student, trouble=trouble))
             continue
         try:
-            data = content()
+            data = read()
         except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             best = best or (-1, Submission(student, trouble=f"the file cannot be read: {type(error).__name__}"))
             continue

@@ -38,9 +38,7 @@ def plan(names, profile, backend, given):
         raise UsageError(f"profile must be one of {', '.join(PROFILES)}; received {profile!r}")
     if backend not in BACKENDS:
         raise UsageError(f"backend must be one of {', '.join(BACKENDS)}; received {backend!r}")
-    series = load_series()
-    lecture.statements(series.values())  # refuses a map that is not one
-    notebooks = chosen(series, names)
+    notebooks = chosen(load_series(), names)
     check_given(notebooks, given)
     values = {notebook.name: notebook.values(profile, given) for notebook in notebooks}
     if not _installed(backend):
@@ -58,7 +56,7 @@ def run(plans, profile, backend, out, *, jobs=1, deadline=None):
         and OSError where it cannot be written to later.
     """
     with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _signals() as stop:
-        before = history.read(folder)
+        before, statements = history.read(folder), lecture.statements(load_series().values())
         started, begin, run_id = datetime.now().astimezone(), monotonic(), uuid.uuid4().hex
         progress = Progress(sum(len(each.cells) for each in plans))
 
@@ -79,9 +77,7 @@ def run(plans, profile, backend, out, *, jobs=1, deadline=None):
         runs = [*before, history.entry(results.as_json(done))]
         shown = {each.notebook.name: card for each, card in zip(plans, cards, strict=True)}
         publish.write(folder, history.NAME, history.text(runs))
-        publish.write(
-            folder, "index.html", report.index_html(done, shown, runs, lecture.statements(load_series().values()))
-        )
+        publish.write(folder, "index.html", report.index_html(done, shown, runs, statements))
         publish.write(folder, "junit.xml", results.junit_xml(done))
         publish.write(folder, "results.json", results.results_json(done))
         return done, stop.signal
