@@ -1,4 +1,4 @@
-"""The command line: python -m aelib run | data | release | grade."""
+"""The command line: python -m aelib run | sweep | data | release | grade."""
 
 import os
 import sys
@@ -12,32 +12,49 @@ def cli():
     """Autoencoders in guided notebooks: execute and check them, fetch their data, hand out and grade assignments."""
 
 
+def _asks_for_a_run(command):
+    """The options that `run` and `sweep` share."""
+    shared = (
+        click.option("--profile", default="standard", metavar="NAME", help="quick, standard (the default) or full."),
+        click.option(
+            "--backend",
+            default=lambda: os.environ.get("KERAS_BACKEND") or "tensorflow",
+            metavar="NAME",
+            help="tensorflow, jax or torch; $KERAS_BACKEND or tensorflow by default.",
+        ),
+        click.option(
+            "-p",
+            "given",
+            nargs=2,
+            multiple=True,
+            metavar="NAME VALUE",
+            help="A parameter's value; series.toml lists them.",
+        ),
+        click.option(
+            "--deadline",
+            type=click.FloatRange(min=0, min_open=True),
+            callback=_finite,
+            metavar="SECONDS",
+            help="End a notebook that takes longer; without it there is no limit.",
+        ),
+    )
+    for option in reversed(shared):
+        command = option(command)
+    return command
+
+
+def _finite(context, option, value):
+    if value is not None and not value < float("inf"):
+        raise click.UsageError(f"--deadline must be a number of seconds; received {value}")
+    return value
+
+
 @cli.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
-@click.option("--profile", default="standard", metavar="NAME", help="quick, standard (the default) or full.")
-@click.option(
-    "--backend",
-    default=lambda: os.environ.get("KERAS_BACKEND") or "tensorflow",
-    metavar="NAME",
-    help="tensorflow, jax or torch; $KERAS_BACKEND or tensorflow by default.",
-)
-@click.option(
-    "-p",
-    "given",
-    nargs=2,
-    multiple=True,
-    metavar="NAME VALUE",
-    help="A parameter's value; series.toml lists them.",
-)
+@_asks_for_a_run
 @click.option("--out", default="reports", show_default=True, metavar="FOLDER", help="Where the report goes.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Notebooks at a time.")
-@click.option(
-    "--deadline",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="End a notebook that takes longer; without it there is no limit.",
-)
-def run(notebooks, profile, backend, given, out, jobs, deadline):
+def run(notebooks, profile, backend, given, deadline, out, jobs):
     """Execute notebooks of the series (all of them by default), check their targets, publish a report.
 
     Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a notebook did not finish; 130 or 143
@@ -46,8 +63,6 @@ def run(notebooks, profile, backend, given, out, jobs, deadline):
     # Here, so that help and mistakes need not wait for papermill and nbconvert.
     from aelib.series import results, runner
 
-    if deadline is not None and not deadline < float("inf"):
-        raise click.UsageError("--deadline must be a number of seconds; received " + str(deadline))
     plans = runner.plan(notebooks, profile, backend, given)
     try:
         done, signal = runner.run(plans, profile, backend, out, jobs=jobs, deadline=deadline)
@@ -57,6 +72,44 @@ def run(notebooks, profile, backend, given, out, jobs, deadline):
     click.echo(results.verdict_text(done))
     click.echo(f"\n{os.path.join(out, 'index.html')}")
     return {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}.get(signal, done.exit_code)
+
+
+@cli.command()
+@click.argument("notebook", metavar="NOTEBOOK")
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    required=True,
+    metavar="NAME=V1,V2,...",
+    help="A parameter, or backend, and the values it takes; 0..9 stands for ten. Several grids are combined.",
+)
+@_asks_for_a_run
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="On this machine; a half per core by default.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, instead: its workers need this checkout.")
+@click.option("--out", default="sweeps", show_default=True, metavar="FOLDER", help="Where the table goes.")
+def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler, out):
+    """Execute a notebook at every point of a grid, on Dask; leave one table of it and a plot.
+
+    A point that reached its end is kept in the folder and not done again, until the notebook, the library or a
+    version changes.
+
+    Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a point did not finish; 130 interrupted.
+    """
+    if workers and scheduler:
+        raise click.UsageError("--workers and --scheduler exclude each other")
+    from aelib.series import sweep as sweeps
+    from aelib.series import table
+
+    planned, points = sweeps.plan(notebook, grids, profile, backend, given)
+    try:
+        rows = sweeps.sweep(planned, points, profile, out, workers=workers, scheduler=scheduler, deadline=deadline)
+    except OSError as error:
+        click.echo(f"error: the table could not be written: {error}", err=True)
+        return 3
+    click.echo(table.text(rows, [one.varied for one in points]))
+    click.echo(f"\n{os.path.join(out, planned.name)}.csv")
+    return sweeps.exit_code(rows)
 
 
 @cli.command()

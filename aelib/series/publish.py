@@ -1,4 +1,4 @@
-"""A folder and texts in; whole files out, whatever happens meanwhile, and one run at a time."""
+"""A folder and texts (or bytes) in; whole files out, whatever happens meanwhile, and one run at a time."""
 
 import fcntl
 import os
@@ -54,12 +54,12 @@ def scratch_folder(out):
         shutil.rmtree(path, ignore_errors=True)
 
 
-def write(folder, name, text):
+def write(folder, name, content):
     """Put a file in place whole: a reader, or a crash, finds the old one or the new one. Raises OSError."""
     descriptor, part = tempfile.mkstemp(prefix=PART, dir=folder)
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(descriptor, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o666 & ~UMASK)

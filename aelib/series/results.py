@@ -51,7 +51,7 @@ def as_json(run):
         "versions": run.versions,
         "started": run.started.isoformat(timespec="seconds"),
         "seconds": run.seconds,
-        "notebooks": [_entry(outcome) for outcome in run.outcomes],
+        "notebooks": [entry(outcome) for outcome in run.outcomes],
     }
 
 
@@ -92,7 +92,8 @@ def verdict_text(run):
     return "\n".join(lines)
 
 
-def _entry(outcome):
+def entry(outcome):
+    """What results.json says of one notebook."""
     targets = [
         {
             "metric": one.target.metric,

@@ -2,34 +2,23 @@
 
 import importlib.util
 import signal
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
 from aelib.data import NAMES, DataError, fetch
 from aelib.series import document, equations, history, lecture, page, publish, report, results
+from aelib.series.attempt import Plan, Stop, attempt
 from aelib.series.outcome import Trace, conclude
 from aelib.series.progress import Progress
-from aelib.series.spec import PROFILES, Notebook, UsageError, check_given, chosen, load_series
-from aelib.series.supervisor import execute
+from aelib.series.spec import PROFILES, UsageError, check_given, chosen, load_series
 
 BACKENDS = ("tensorflow", "jax", "torch")
 HANGUP = signal.SIGHUP
 SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One notebook about to be executed."""
-
-    notebook: Notebook
-    document: dict
-    parameters: dict
-    cells: list[int]
 
 
 def plan(names, profile, backend, given):
@@ -83,41 +72,26 @@ def run(plans, profile, backend, out, *, jobs=1, deadline=None):
         return done, stop.signal
 
 
-class Stop(threading.Event):
-    """Set by the first signal that asks the run to end, which it keeps."""
-
-    signal = None
-
-
 def _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress):
-    name = each.notebook.name
+    name, title = each.notebook.name, each.notebook.title
+    if stop.is_set():
+        outcome = conclude(each.notebook, each.parameters, run_id, each.cells, Trace(stopped=stop.signal))
+        return replace(outcome, published=False), report.Card(title)
     place = scratch / name
     place.mkdir()
-    trace = Trace()
-    if stop.is_set():
-        trace.stopped = stop.signal
-    else:
-        progress.begin(name)
-        source = document.stripped(each.document)
-        for event in execute(source, each.parameters, run_id, backend, place, stop, deadline, trace):
-            if event == "replied" and trace.done and trace.replies[-1]["cell"] == trace.done[-1]:
-                progress.cell(name, len(trace.done), len(each.cells))
-    outcome = conclude(each.notebook, each.parameters, run_id, each.cells, trace, deadline)
-    hide = document.private(scratch)
-    outcome = replace(
-        outcome,
-        cause=outcome.cause and document.hidden(outcome.cause, hide),
-        published=trace.stopped is None or trace.seconds > 0,
-    )
-    if outcome.published:
-        executed = document.executed(place / "executed.ipynb", source)
-        executed = document.published(executed, trace.done, trace.broken, hide)
-        publish.write(folder, f"{name}.ipynb", document.text(executed))
-        outcome, html = _page(executed, outcome, each.notebook.title)
-        publish.write(folder, f"{name}.html", html)
-        progress.end(name, outcome.status, trace.seconds)
-        return outcome, report.Card(each.notebook.title, report.picture(executed, each.notebook.picture))
-    return outcome, report.Card(each.notebook.title)
+    progress.begin(name)
+
+    def note(done):
+        progress.cell(name, done, len(each.cells))
+
+    trace, outcome, source = attempt(each, run_id, backend, place, stop, deadline, note)
+    executed = document.executed(place / "executed.ipynb", source)
+    executed = document.published(executed, trace.done, trace.broken, document.private(scratch))
+    publish.write(folder, f"{name}.ipynb", document.text(executed))
+    outcome, html = _page(executed, outcome, title)
+    publish.write(folder, f"{name}.html", html)
+    progress.end(name, outcome.status, trace.seconds)
+    return outcome, report.Card(title, report.picture(executed, each.notebook.picture))
 
 
 def _page(executed, outcome, title):

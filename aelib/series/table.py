@@ -1,0 +1,98 @@
+"""The entries of a sweep in; one table of them, as CSV and Parquet, and a picture of the targets, out."""
+
+import io
+import math
+
+from aelib.series import publish as files
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito
+MARKERS = "os^Dv*"
+
+
+def row(point, entry):
+    """One line of the table: what was asked, how it ended, and a column per metric."""
+    ends = {"status": entry["status"], "cause": entry["cause"] or "", "seconds": entry["seconds"]}
+    asked = {"notebook": entry["name"], "backend": point.backend, **point.parameters}
+    return {**asked, **ends, **{f"metric.{name}": value for name, value in entry["metrics"].items()}}
+
+
+def publish(folder, notebook, profile, rows, varied):
+    """Put NAME.csv, NAME.parquet and NAME.png into the folder; raises OSError."""
+    import pandas
+
+    frame = pandas.DataFrame(rows)
+    files.write(folder, f"{notebook.name}.csv", frame.to_csv(index=False))
+    files.write(folder, f"{notebook.name}.parquet", frame.to_parquet(index=False))
+    files.write(folder, f"{notebook.name}.png", picture(notebook, profile, rows, varied))
+
+
+def picture(notebook, profile, rows, varied):
+    """A panel per target, the metric over what was varied first, with bound and baseline: the bytes of a PNG."""
+    from matplotlib.figure import Figure
+
+    targets = notebook.profiles[profile].targets
+    across, groups = _axes(varied)
+    figure = Figure(figsize=(4.2 * min(3, len(targets)), 3.2 * math.ceil(len(targets) / 3)), layout="constrained")
+    panels = figure.subplots(math.ceil(len(targets) / 3), min(3, len(targets)), squeeze=False).ravel()
+    for panel, target in zip(panels, targets, strict=False):
+        _panel(panel, target, rows, varied, across, groups)
+    for panel in panels[len(targets) :]:
+        panel.set_axis_off()
+    if groups:
+        panels[0].legend(fontsize="small")
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=120)
+    return data.getvalue()
+
+
+def text(rows, varied):
+    """A line per point for the terminal, without the metrics."""
+    from aelib.series.verdict import text_table
+
+    names = list(varied[0])
+    lines = [
+        (*point.values(), row["status"], f"{row['seconds']:.0f} s", row["cause"][:100])
+        for row, point in zip(rows, varied, strict=True)
+    ]
+    return text_table((*names, "status", "time", "cause"), lines)
+
+
+def _axes(varied):
+    """What goes along the panels: the first thing varied but backend and seed; and what tells the groups apart."""
+    several = [name for name in varied[0] if len({one[name] for one in varied}) > 1]
+    across = next((name for name in several if name not in ("backend", "seed")), None)
+    across = across or next((name for name in several if name != "backend"), None)
+    return across, [name for name in several if name not in (across, "seed")]
+
+
+def _panel(panel, target, rows, varied, across, groups):
+    column = f"metric.{target.metric}"
+    places = _places([one.get(across, "") for one in varied])
+    kinds = list(dict.fromkeys(tuple(one[name] for name in groups) for one in varied))
+    for index, kind in enumerate(kinds):
+        chosen = [i for i, one in enumerate(varied) if tuple(one[name] for name in groups) == kind]
+        chosen = [i for i in chosen if column in rows[i]]
+        panel.plot(
+            [places[i] for i in chosen],
+            [rows[i][column] for i in chosen],
+            MARKERS[index % len(MARKERS)],
+            color=COLOURS[index % len(COLOURS)],
+            alpha=0.7,
+            label=", ".join(f"{name} {value}" for name, value in zip(groups, kind, strict=True)),
+        )
+    panel.axhline(target.bound, color="black", linewidth=1)
+    panel.annotate(f"target {target.bound:g}", (0.02, target.bound), xycoords=("axes fraction", "data"), fontsize=8)
+    panel.set_title(target.metric)
+    panel.set_xlabel(across or "")
+    if not all(isinstance(value, float) for value in places):
+        panel.set_xticks(places, [one.get(across, "") for one in varied])
+    elif min(places) > 0 and max(places) > 30 * min(places):
+        panel.set_xscale("log")
+
+
+def _places(texts):
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        order = list(dict.fromkeys(texts))
+        return [order.index(text) for text in texts]

@@ -1,0 +1,213 @@
+"""`python -m aelib sweep` as a user meets it: a table of every point, whatever happens to some of them."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pandas
+import psutil
+import pytest
+from throwaway import Finished, check, make_series, start
+
+# A point of rate 3 fails, one above 0.6 misses its target; each execution leaves a file in $SEEN.
+NOTED = """
+import os, pathlib, time, uuid
+pathlib.Path(os.environ["SEEN"], f"{seed}-{rate}-{uuid.uuid4().hex}").touch()
+time.sleep(0.3)
+if rate == 3:
+    raise RuntimeError("three is too much")
+"""
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory):
+    return make_series(tmp_path_factory.mktemp("sweep") / "series", {"one": [NOTED, check("rate + seed / 1000")]})
+
+
+@pytest.fixture
+def seen(tmp_path):
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    return folder
+
+
+def sweep(series, out, seen, *arguments):
+    return Finished(start(series, "sweep", "one", "--out", out, *arguments, SEEN=seen), out)
+
+
+def table(out):
+    frame = pandas.read_csv(out / "one.csv", dtype={"cause": "str"}, keep_default_na=False, na_values={"seed": [""]})
+    pandas.testing.assert_frame_equal(frame, pandas.read_parquet(out / "one.parquet"), check_dtype=False)
+    return frame
+
+
+def test_a_grid_gives_a_row_per_point_and_a_failing_point_is_a_row_with_its_cause(series, tmp_path, seen):
+    out = tmp_path / "out"
+    done = sweep(series, out, seen, "--grid", "rate=0.5,0.65,3", "--grid", "seed=0..1", "--workers", 2)
+    assert done.code == 3, done.stderr
+    frame = table(out)
+    assert list(zip(frame["rate"], frame["seed"], strict=True)) == [
+        (rate, seed) for rate in (0.5, 0.65, 3) for seed in (0, 1)
+    ]
+    assert list(frame["status"]) == ["passed"] * 2 + ["missed"] * 2 + ["failed"] * 2
+    assert list(frame["metric.error"])[:4] == pytest.approx([0.5, 0.501, 0.65, 0.651])
+    assert frame["cause"].iloc[5] == "cell 1 raised RuntimeError: three is too much"
+    assert "RuntimeError: three is too much" in done.stdout
+    assert done.stderr.count("of 6: ") == 6
+    assert (out / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in out.iterdir()} == {
+        "one.csv", "one.parquet", "one.png", ".points", ".aelib-run.lock",
+    }  # fmt: skip
+
+
+def test_what_was_done_is_not_done_again_and_what_failed_is(series, tmp_path, seen):
+    out = tmp_path / "out"
+    assert sweep(series, out, seen, "--grid", "rate=0.5,3").code == 3
+    again = sweep(series, out, seen, "--grid", "rate=0.4,0.5,0.65,3")
+    assert again.code == 3
+    counts = {rate: len(list(seen.glob(f"0-{rate}-*"))) for rate in (0.4, 0.5, 0.65, 3.0)}
+    assert counts == {0.4: 1, 0.5: 1, 0.65: 1, 3.0: 2}
+    assert "1 of 4 points were done before" in again.stderr
+    assert len(table(out)) == 4
+
+
+def test_an_edited_notebook_is_executed_again(tmp_path, seen):
+    out = tmp_path / "out"
+    series = make_series(tmp_path / "series", {"one": [NOTED, check()]})
+    assert sweep(series, out, seen, "--grid", "rate=0.5").code == 0
+    make_series(tmp_path / "series", {"one": [NOTED, check("rate + 0.25")]})
+    assert sweep(series, out, seen, "--grid", "rate=0.5").code == 1
+    assert list(table(out)["metric.error"]) == [0.75]
+
+
+def test_what_is_kept_is_judged_by_the_targets_of_today(tmp_path, seen):
+    out = tmp_path / "out"
+    series = make_series(tmp_path / "series", {"one": [NOTED, check()]})
+    assert sweep(series, out, seen, "--grid", "rate=0.5").code == 0
+    settings = series / "series.toml"
+    settings.write_text(settings.read_text().replace("at_most = 0.6,", "at_most = 0.4,"))
+    assert sweep(series, out, seen, "--grid", "rate=0.5").code == 1
+    assert list(table(out)["cause"]) == ["error = 0.5 missed its target <= 0.4 by 0.1"]
+    assert len(list(seen.iterdir())) == 1
+
+
+def test_the_numbers_are_those_of_runs_one_after_another(series, tmp_path, seen):
+    sweep(series, tmp_path / "sweep", seen, "--grid", "seed=3,4", "--workers", 2)
+    for seed, value in zip((3, 4), table(tmp_path / "sweep")["metric.error"], strict=True):
+        one = Finished(start(series, "run", "--out", tmp_path / "run", "-p", "seed", seed, SEEN=seen), tmp_path / "run")
+        assert one["one"]["metrics"]["error"] == value
+
+
+def workers_of(process):
+    found = psutil.Process(process.pid).children(recursive=True)
+    with suppress(psutil.Error):
+        return [one for one in found if "spawn_main" in " ".join(one.cmdline())]
+    return []
+
+
+def wait_for(condition, process, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_worker_killed_mid_run_loses_nothing_and_publishes_nothing_twice(series, tmp_path, seen):
+    out = tmp_path / "out"
+    process = start(series, "sweep", "one", "--out", out, "--grid", "seed=0..7", "--workers", 2, SEEN=seen)
+    wait_for(lambda: len(list(seen.iterdir())) >= 3, process)
+    victims = workers_of(process)
+    assert victims
+    victims[0].kill()
+    done = Finished(process, out)
+    assert done.code == 0, done.stderr
+    assert list(table(out)["seed"]) == list(range(8))
+    assert len(list((out / ".points").iterdir())) == 8
+    assert done.stderr.count(" of 8: ") == 8
+    assert len(list(seen.iterdir())) >= 8
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was_and_leaves_no_process(series, tmp_path, seen):
+    out = tmp_path / "out"
+    process = start(series, "sweep", "one", "--out", out, "--grid", "seed=0..5", "--workers", 1, SEEN=seen)
+    wait_for(lambda: len(list(seen.iterdir())) >= 3, process)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    assert Finished(process, out).code == 130
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    kept = len(list((out / ".points").iterdir()))
+    assert kept >= 1
+    assert not (out / "one.csv").exists()
+    before = len(list(seen.iterdir()))
+    assert sweep(series, out, seen, "--grid", "seed=0..5").code == 0
+    assert len(list(seen.iterdir())) == before + 6 - kept
+
+
+def test_a_scheduler_that_exists_is_used(series, tmp_path, seen):
+    address = tmp_path / "scheduler.json"
+    module = [sys.executable, "-m"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    cluster = [
+        subprocess.Popen(
+            [*module, "distributed.cli.dask_scheduler", "--no-dashboard", "--port", "0", "--scheduler-file", address],
+            **quiet,
+        )
+    ]
+    try:
+        wait_for(address.exists, cluster[0])
+        scheduler = json.loads(address.read_text())["address"]
+        asked = ("--grid", "seed=1", "--scheduler", scheduler)
+        empty = sweep(series, tmp_path / "empty", seen, *asked)
+        assert (empty.code, empty.stderr) == (2, f"error: the scheduler at {scheduler} has no worker\n")
+        cluster.append(
+            start(
+                series, "-m", "distributed.cli.dask_worker", scheduler, "--no-dashboard", "--local-directory", tmp_path,
+                before=[sys.executable], SEEN=seen,
+            )
+        )  # fmt: skip
+        end = time.monotonic() + 60
+        while (
+            "no worker" in (done := sweep(series, tmp_path, seen, "--grid", "seed=1", "--scheduler", scheduler)).stderr
+        ):
+            assert time.monotonic() < end
+        assert done.code == 0, done.stderr
+        # A worker with other notebooks computes something else: that is a row, not a number.
+        other = make_series(tmp_path / "other", {"one": [NOTED, check("0.1")]})
+        differs = sweep(other, tmp_path / "differs", seen, *asked)
+        assert differs.code == 3
+        assert "this worker has another one" in table(tmp_path / "differs")["cause"].iloc[0]
+    finally:
+        for process in cluster:
+            process.terminate()
+            process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--grid", "seed"], "--grid must be NAME=V1,V2,...; received 'seed'"),
+        (["--grid", "seed=1,,2"], "--grid seed has an empty value"),
+        (["--grid", "seed=3..1"], "--grid seed: 3..1 must go upwards"),
+        (["--grid", "seed=1", "--grid", "seed=2"], "--grid seed is given twice"),
+        (["--grid", "seed=1", "-p", "seed", "2"], "parameter seed is given by --grid and by -p"),
+        (["--grid", "seed=1,101"], "parameter seed must be a whole number at least 0 and at most 100; received '101'"),
+        (["--grid", "speed=1"], "no parameter 'speed' in one"),
+        (["--grid", "backend=tensorflow,theano"], "backend must be one of tensorflow, jax, torch; received 'theano'"),
+        (["--grid", "seed=0..9", "--grid", "rate=1..999999"], "points; 1,000,000 at most"),
+        (["--grid", "seed=1", "--workers", "2", "--scheduler", "tcp://x"], "exclude each other"),
+        (["--grid", "seed=1", "--scheduler", "nonsense://x"], "no scheduler at nonsense://x"),
+        (["--grid", "seed=1", "--deadline", "inf"], "--deadline must be a number of seconds; received inf"),
+        ([], "Missing option '--grid'"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_executed(series, tmp_path, seen, arguments, words):
+    done = sweep(series, tmp_path / "out", seen, *arguments)
+    assert done.code == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(seen.iterdir())
