@@ -6,8 +6,8 @@ JOBS ?= 1
 BIN := .venv/bin
 BACKENDS := tensorflow jax torch
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
-# PyTorch's threads wait in a busy loop otherwise, which a second process on the same cores makes very slow.
-export OMP_WAIT_POLICY ?= PASSIVE
+# PyTorch's threads wait in a long busy loop otherwise, which a second process on the same cores makes very slow.
+export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: report test test-backends lab lint
 

@@ -13,6 +13,7 @@ from keras import layers, ops
 
 import aelib
 from aelib import metrics, models, training
+from aelib.training import history
 
 SHAPE = (8, 8, 1)
 
@@ -358,7 +359,7 @@ def test_a_long_training_compiled_for_speed_learns_with_a_ragged_last_batch(caps
 
 @pytest.mark.parametrize("epochs", [1, 2, 9, 10, 11, 19, 21, 200, 999])
 def test_progress_is_at_most_a_dozen_lines_with_the_first_and_the_last_epoch(capsys, epochs):
-    progress = training._Progress(epochs, 0.01, True)
+    progress = history.Progress(epochs, 0.01, True)
     for epoch in range(epochs):
         progress.on_epoch_end(epoch, {"loss": 1.5, "mse": 1.0, "val_loss": 2.5, "val_mse": 2.0})
     lines = capsys.readouterr().out.splitlines()
