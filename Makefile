@@ -1,15 +1,16 @@
-# report, test, test-backends, lab, lint: each sets up .venv first, once, and again when the requirements change.
+# report, test, test-backends, bench, matrix, lab, lint: each sets up .venv first, once, and again when the requirements change.
 PYTHON ?= python3
 PROFILE ?= standard
 OUT ?= reports
 JOBS ?= 1
 BIN := .venv/bin
+BENCH ?= time_to_error epoch growth classical disk series
 BACKENDS := tensorflow jax torch
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # PyTorch's threads wait in a long busy loop otherwise, which a second process on the same cores makes very slow.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: report test test-backends lab lint
+.PHONY: report test test-backends bench matrix lab lint
 
 # The whole series, headless: prints the verdict table and the path of the page.
 report: .venv/ready
@@ -27,6 +28,15 @@ test-backends: .venv/ready-backends
 	for backend in jax torch; do \
 		$(BIN)/python -m aelib run --profile quick --backend $$backend --jobs 2 --out $(OUT)/$$backend || exit 1; \
 	done
+
+# Measured figures: a table, JSON and a plot each, in reports/benchmarks. Full MNIST must be there (AELIB_DATA, or fetched).
+# Nothing else should run meanwhile. One of them: make bench BENCH=epoch
+bench: .venv/ready-backends
+	for name in $(BENCH); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+
+# Every target over seeds and backends, and whether its bound is safe and tight.
+matrix: .venv/ready-backends
+	$(BIN)/python tests/benchmarks/matrix.py
 
 lab: .venv/ready
 	cd notebooks && ../$(BIN)/jupyter lab

@@ -1,0 +1,67 @@
+"""How the cost of a training pass grows: with the images (5k, 20k, 60k) and with the latent (2 to 256)."""
+
+import statistics
+import sys
+
+import numpy as np
+from bench import answer, child, publish
+
+COUNTS, LATENTS, ROUNDS = (5_000, 20_000, 60_000), (2, 8, 32, 64, 128, 256), 3
+
+
+def measure():
+    """{"images": {count: seconds of a pass}, "latent": {latent_dim: ...}} of the lecture's network at batch 256."""
+    from aelib import data, models, quiet, training
+
+    with quiet():
+        import keras  # noqa: F401
+    loaded = data.load("mnist")
+    images = np.concatenate([loaded.train, loaded.val])
+
+    def seconds(count, latent_dim):
+        model = training.centred_start(models.lecture_autoencoder(latent_dim), images[:2000])
+        times = training.fit(
+            model, images[:count], epochs=5, batch_size=256, learning_rate=0.005, verbose=False
+        ).seconds
+        return min(np.diff(times))
+
+    found = {"images": {}, "latent": {}}
+    for count in COUNTS:
+        found["images"][count] = seconds(count, 2)
+    for latent_dim in LATENTS:
+        found["latent"][latent_dim] = seconds(20_000, latent_dim)
+    return found
+
+
+def main():
+    runs = []
+    for number in range(ROUNDS):
+        runs.append(child(__file__, "measure"))
+        print(number, runs[-1], file=sys.stderr, flush=True)
+    found = {kind: {int(x): statistics.median(run[kind][x] for run in runs) for x in runs[0][kind]} for kind in runs[0]}
+    lines = {kind: np.polyfit(list(values), list(values.values()), 1) for kind, values in found.items()}
+    rows = []
+    for kind, values in found.items():
+        slope, base = lines[kind]
+        for x, seconds in values.items():
+            rows.append((kind, f"{x:,}", f"{seconds:.2f} s", f"{base + slope * x:.2f} s"))
+
+    def draw(figure):
+        for axes, (kind, values) in zip(figure.subplots(1, 2), found.items(), strict=True):
+            x = np.array(list(values))
+            axes.plot(x, list(values.values()), "o", color="#0072b2")
+            axes.plot(x, np.polyval(lines[kind], x), color="black", linewidth=1)
+            axes.set_xlabel("images" if kind == "images" else "entries of the code (20,000 images)")
+            axes.set_ylim(0)
+        figure.axes[0].set_ylabel("seconds of a pass")
+
+    publish(
+        "growth", ("grows with", "at", "a pass takes", "a straight line says"), rows, {"runs": runs}, draw, (8, 3.2)
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        answer(measure())
+    else:
+        main()

@@ -1,0 +1,108 @@
+"""Every target over seeds and backends: its spread, its margin, and whether the same run gives the same numbers again.
+
+Quick: seeds 0 to 9 on three backends; standard: seeds 0 to 4 on TensorFlow; by `python -m aelib sweep`, so that what
+was done is not done again. A target holds if the mean is at least two standard deviations inside its bound, and it is
+tight if the bound is no looser than the worst value plus two standard deviations. Exit code 1 if one is not so, or if
+seed 0, executed again with two notebooks at a time, gives other metrics on some backend.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+
+import pandas
+from bench import CHECKOUT, publish
+
+from aelib.series.spec import load_series
+
+PLAN = {
+    "quick": {"backend": "tensorflow,jax,torch", "seed": "0..9"},
+    "standard": {"backend": "tensorflow", "seed": "0..4"},
+}
+
+
+def sweep(name, profile, workers):
+    """The table of a sweep; None of its exit codes is a reason to stop, for the table says it all."""
+    out = CHECKOUT / "sweeps" / f"matrix-{profile}"
+    grids = [f"--grid={axis}={values}" for axis, values in PLAN[profile].items()]
+    command = [sys.executable, "-m", "aelib", "sweep", name, "--profile", profile, *grids]
+    done = subprocess.run([*command, "--workers", str(workers), "--out", str(out)], stdout=subprocess.DEVNULL)
+    if done.returncode not in (0, 1, 3):
+        sys.exit(done.returncode)
+    return pandas.read_parquet(out / f"{name}.parquet")
+
+
+def judged(target, values):
+    """(mean, standard deviation, worst, deviations from the mean to the bound, whether the bound is tight)."""
+    sign = 1 if target.op == "<=" else -1
+    mean, deviation, worst = values.mean(), values.std(ddof=1), (values * sign).max() * sign
+    inside = sign * (target.bound - mean)
+    margin = inside / deviation if deviation > 0 else float("inf") if inside >= 0 else float("-inf")
+    return mean, deviation, worst, margin, sign * target.bound <= sign * worst + 2 * deviation + 1e-12
+
+
+def again(backend, table):
+    """Names of metrics that differ when seed 0 is executed anew, two notebooks at a time."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "aelib", "run", "--profile", "quick", "--jobs", "2", "--backend", backend]
+        subprocess.run([*command, "--out", out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(f"{out}/results.json", encoding="utf-8") as file:
+            notebooks = json.load(file)["notebooks"]
+    found = []
+    for one in notebooks:
+        rows = table[(table.notebook == one["name"]) & (table.backend == backend) & (table.seed == 0)]
+        before = {
+            key.removeprefix("metric."): value for key, value in rows.iloc[0].dropna().items() if "metric." in key
+        }
+        found += [
+            f"{one['name']}: {key}" for key in before | one["metrics"] if before.get(key) != one["metrics"].get(key)
+        ]
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workers", type=int, default=2)
+    workers = parser.parse_args().workers
+    series, rows, data, good, values_of = load_series(), [], {}, True, {}
+    tables = {(name, profile): sweep(name, profile, workers) for profile in PLAN for name in series}
+    for (name, profile), table in tables.items():
+        for target in series[name].profiles[profile].targets:
+            values = table[f"metric.{target.metric}"]
+            whole = len(values.dropna()) == len(table) and (table.status == "passed").all()
+            mean, deviation, worst, margin, tight = judged(target, values.dropna())
+            holds = whole and margin >= 2
+            good &= bool(holds and tight)
+            verdict = ("holds" if holds else "TOO NARROW" if whole else "MISSED") + (", tight" if tight else ", LOOSE")
+            place = f"{name} {profile}"
+            numbers = (f"{one:.4g}" for one in (target.bound, mean, deviation, worst))
+            sign = {"<=": "≤", ">=": "≥"}[target.op]
+            rows.append((place, f"{target.metric} {sign}", *numbers, f"{margin:.1f}", len(values), verdict))
+            values_of[place, target.metric] = (values - target.bound) / (deviation or 1)
+            data[f"{place} {target.metric}"] = values.tolist()
+    quick = pandas.concat([table for (_, profile), table in tables.items() if profile == "quick"])
+    differing = {backend: again(backend, quick) for backend in PLAN["quick"]["backend"].split(",")}
+    good &= not any(differing.values())
+
+    def draw(figure):
+        axes = figure.subplots()
+        names = [" ".join(key) for key in values_of]
+        for place, values in enumerate(values_of.values()):
+            axes.plot(values, [place] * len(values), "o", color="#0072b2", alpha=0.4)
+        axes.axvline(0, color="black", linewidth=1)
+        axes.set_xscale("symlog", linthresh=10)
+        axes.set_yticks(range(len(names)), names, fontsize=7)
+        axes.invert_yaxis()
+        axes.set_xlabel("distance to the bound, in standard deviations")
+
+    header = ("", "target", "bound", "mean", "deviation", "worst", "deviations to the bound", "runs", "verdict")
+    publish("matrix", header, rows, {"values": data, "differing": differing}, draw, (7, 0.22 * len(rows) + 1))
+    for backend, names in differing.items():
+        print(f"{backend}: seed 0 again, two at a time: " + (", ".join(names) or "the same metrics to the last digit"))
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()

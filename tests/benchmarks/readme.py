@@ -1,0 +1,23 @@
+"""Copy the tables that the benchmarks left into README.md and COSTS.md, each between its marks."""
+
+import re
+from pathlib import Path
+
+from bench import CHECKOUT, OUT
+
+MARKS = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.S)
+
+
+def filled(text):
+    """The text with the newest table in every place for one; a table that was not made anew stays as it is."""
+
+    def table(found):
+        path = OUT / f"{found[2]}.md"
+        return found[1] + path.read_text(encoding="utf-8") + found[3] if path.exists() else found[0]
+
+    return MARKS.sub(table, text)
+
+
+if __name__ == "__main__":
+    for path in (CHECKOUT / "README.md", Path(__file__).with_name("COSTS.md")):
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")

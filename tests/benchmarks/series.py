@@ -1,0 +1,111 @@
+"""The series as a whole: wall time and peak memory per profile, and what of it is not training.
+
+Training is what cells take that fit something (a cell with a call of fit, ours or a library's); all the rest is
+start, imports, data, plots, measuring, export. Memory: the resident sets of the run and all its processes, added up
+five times a second, which counts shared pages more than once.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+
+import nbformat
+import psutil
+from bench import ENVIRONMENT, publish
+
+FITS = re.compile(r"\bfit\(|\.fit_transform\(|\bmeasure\(")
+
+
+def run(profile, out):
+    """(seconds, peak memory in MB, what results.json says) of `python -m aelib run`."""
+    begin, peak = time.perf_counter(), 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aelib", "run", "--profile", profile, "--out", out],
+        env={**ENVIRONMENT, **os.environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    family = psutil.Process(process.pid)
+    while process.poll() is None:
+        total = 0
+        with suppress(psutil.Error):
+            for one in [family, *family.children(recursive=True)]:
+                with suppress(psutil.Error):
+                    total += one.memory_info().rss
+        peak = max(peak, total / 1e6)
+        time.sleep(0.2)
+    with open(f"{out}/results.json", encoding="utf-8") as file:
+        return time.perf_counter() - begin, peak, json.load(file)
+
+
+def training_seconds(path):
+    """What the cells of an executed notebook take that fit something."""
+    seconds = 0.0
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and FITS.search(cell.source):
+            seconds += cell.metadata.get("papermill", {}).get("duration") or 0.0
+    return seconds
+
+
+def help_seconds(times=7):
+    seconds = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "aelib", "--help"], stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("profiles", nargs="*", default=["quick", "standard", "full"])
+    rows, found = [], {"help_seconds": help_seconds()}
+    for profile in parser.parse_args().profiles:
+        with tempfile.TemporaryDirectory() as out:
+            seconds, peak, results = run(profile, out)
+            trained = {one["name"]: training_seconds(f"{out}/{one['name']}.ipynb") for one in results["notebooks"]}
+        each = {one["name"]: one["seconds"] for one in results["notebooks"]}
+        statuses = {one["name"]: one["status"] for one in results["notebooks"]}
+        found[profile] = {"seconds": seconds, "peak_mb": peak, "each": each, "trained": trained, "statuses": statuses}
+        print(profile, found[profile], file=sys.stderr, flush=True)
+        rows.append(
+            (
+                profile,
+                f"{seconds:.0f} s",
+                ", ".join(f"{one:.0f} s" for one in each.values()),
+                f"{1 - sum(trained.values()) / seconds:.0%}",
+                f"{peak / 1000:.1f} GB",
+                "all" if set(statuses.values()) == {"passed"} else str(statuses),
+            )
+        )
+    rows.append(("`python -m aelib --help`", f"{found['help_seconds']:.2f} s", "", "", "", ""))
+
+    def draw(figure):
+        axes = figure.subplots()
+        for index, profile in enumerate(name for name in found if name != "help_seconds"):
+            trained = sum(found[profile]["trained"].values())
+            axes.barh(index, trained, color="#0072b2", label="" if index else "cells that train")
+            axes.barh(
+                index,
+                found[profile]["seconds"] - trained,
+                left=trained,
+                color="#bbbbbb",
+                label="" if index else "the rest",
+            )
+        axes.set_yticks(range(len(found) - 1), [name for name in found if name != "help_seconds"])
+        axes.set_xlabel("seconds, one notebook after the other")
+        axes.legend()
+
+    header = ("profile", "the series takes", "01, 02, 03", "not training", "peak memory", "targets reached")
+    publish("series", header, rows, found, draw)
+
+
+if __name__ == "__main__":
+    main()
