@@ -48,7 +48,7 @@ def measure(kind):
         model = denoiser()
         model.build((None, *shape))
         history = training.fit(model, images, epochs=4, batch_size=25, learning_rate=0.004, verbose=False)
-        parts = [*encoder.layers, *model.decoder.layers]
+        parts = [*model.encoder.layers, *model.decoder.layers]
         convolutions = [layer for layer in parts if isinstance(layer, keras.layers.Conv2D)]
         places = [math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape) for layer in convolutions]
         operations = 6 * sum(places) * len(images)
