@@ -15,7 +15,7 @@ import numpy as np
 from bench import answer, child, publish
 
 MINUTES = 6
-HINTON, PCA = 3.00, 13.87
+HINTON = 3.00  # as it is commonly quoted
 OURS = {"epochs": 90, "batch_size": 256, "learning_rate": 0.002, "weight_decay": 0.05}
 SHIFTED = 0.5  # share of the batches that are moved
 
@@ -93,9 +93,9 @@ def chain(train, seed, hidden, latent_dim, activation, output, *, optimizer, los
 WAYS = {
     "ours, 784-1000-500-250-30": (ours, {}),
     "textbook, 784-100-30": (textbook, {}),
-    "ours, as long as the textbook": (ours, {"epochs": 20}),
+    "ours, 20 passes as the textbook": (ours, {"epochs": 20}),
     "tutorial, 784-128-64-32": (tutorial, {}),
-    "ours, at 32 numbers": (ours, {"latent_dim": 32, "epochs": 40}),
+    "ours, at 32 numbers, 40 passes": (ours, {"latent_dim": 32, "epochs": 40}),
 }
 
 
@@ -110,10 +110,26 @@ def measure(way, seed):
     make, settings = WAYS[way]
     model = make(train, seed, **settings)
     seconds = time.perf_counter() - begin
-    images = {"test_sse": loaded.test, "train_sse": train[:10_000]}
-    return {name: 784 * float(metrics.mse(some, model.reconstruct(some))) for name, some in images.items()} | {
-        "seconds": seconds
-    }
+    found = {"seconds": seconds, "passes": len(model.history.epoch)}
+    for name, images in {"test_sse": loaded.test, "train_sse": train[:10_000]}.items():
+        made = model.reconstruct(images)
+        found[name] = 784 * float(metrics.mse(images, made))
+        # A second way: summed over the pixels in double precision.
+        by_hand = np.square(images.astype("float64") - made).sum((1, 2, 3)).mean()
+        assert abs(found[name] - by_hand) < 1e-3 * by_hand, (found[name], by_hand)
+    return found
+
+
+def pca_error():
+    """Squared error per test image of the best 30 directions of the training images."""
+    from sklearn.decomposition import PCA
+
+    from aelib import data
+
+    loaded = data.load("mnist")
+    train, test = (part.reshape(len(part), -1) for part in (np.concatenate([loaded.train, loaded.val]), loaded.test))
+    pca = PCA(30, svd_solver="covariance_eigh").fit(train)
+    return float(np.square(test - pca.inverse_transform(pca.transform(test))).sum(1).mean())
 
 
 def main():
@@ -121,7 +137,7 @@ def main():
     for way in WAYS:
         found[way] = child(__file__, way, 0, backend="jax")
         print(way, found[way], file=sys.stderr, flush=True)
-    known = {"PCA, 30 components": PCA, "Hinton and Salakhutdinov 2006, as quoted": HINTON}
+    known = {"PCA, 30 components": pca_error(), "Hinton and Salakhutdinov 2006, as quoted": HINTON}
     rows = [(name, "", f"{error:.2f}", "") for name, error in known.items()]
     for way, run in found.items():
         rows.append((way, f"{run['seconds'] / 60:.1f} min", f"{run['test_sse']:.2f}", f"{run['train_sse']:.2f}"))
