@@ -81,7 +81,8 @@ def _panel(panel, target, rows, varied, across, groups):
             label=", ".join(f"{name} {value}" for name, value in zip(groups, kind, strict=True)),
         )
     panel.axhline(target.bound, color="black", linewidth=1)
-    panel.annotate(f"target {target.bound:g}", (0.02, target.bound), xycoords=("axes fraction", "data"), fontsize=8)
+    place = {"xy": (0.02, target.bound), "xycoords": ("axes fraction", "data")}
+    panel.annotate(f"target {target.bound:g}", **place, xytext=(0, 3), textcoords="offset points", fontsize=8)
     panel.set_title(target.metric)
     panel.set_xlabel(across or "")
     if not all(isinstance(value, float) for value in places):

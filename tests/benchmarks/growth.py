@@ -52,7 +52,7 @@ def main():
             axes.plot(x, list(values.values()), "o", color="#0072b2")
             axes.plot(x, np.polyval(lines[kind], x), color="black", linewidth=1)
             axes.set_xlabel("images" if kind == "images" else "entries of the code (20,000 images)")
-            axes.set_ylim(0)
+            axes.set_ylim(0, 1.1 * max(values.values()))
         figure.axes[0].set_ylabel("seconds of a pass")
 
     publish(
