@@ -132,13 +132,19 @@ def test_a_worker_killed_mid_run_loses_nothing_and_publishes_nothing_twice(serie
     assert len(list(seen.iterdir())) >= 8
 
 
-def test_an_interrupted_sweep_goes_on_where_it_was_and_leaves_no_process(series, tmp_path, seen):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_goes_on_where_it_was_and_leaves_no_process(series, tmp_path, seen, number):
     out = tmp_path / "out"
     process = start(series, "sweep", "one", "--out", out, "--grid", "seed=0..5", "--workers", 1, SEEN=seen)
     wait_for(lambda: len(list(seen.iterdir())) >= 3, process)
     family = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    assert Finished(process, out).code == 130
+    # Ctrl-C at a terminal reaches the workers, too.
+    for one in workers_of(process) if number == signal.SIGINT else []:
+        one.send_signal(number)
+    process.send_signal(number)
+    done = Finished(process, out)
+    assert done.code == 130
+    assert "Traceback" not in done.stderr
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
     kept = len(list((out / ".points").iterdir()))

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def sweep(notebook, points, profile, out, *, workers=None, scheduler=None, deadl
         The rows, one per point, in the order of the points. Raises UsageError where `out` or the scheduler cannot
         be had, and OSError where `out` cannot be written to later.
     """
-    with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch:
+    with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _interruptible():
         done = folder / DONE
         done.mkdir(exist_ok=True)
         targets = notebook.profiles[profile].targets
@@ -119,8 +120,10 @@ def _client(scratch, workers, scheduler):
                 raise UsageError(f"the scheduler at {scheduler} has no worker")
             yield client
         return
-    with (
-        LocalCluster(
+    # Ctrl-C at a terminal reaches every process of the group: it is for this one alone, which ends the others.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -128,10 +131,26 @@ def _client(scratch, workers, scheduler):
             dashboard_address=None,
             local_directory=str(scratch),
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+        )
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with cluster, Client(cluster) as client:
         yield client
+
+
+@contextmanager
+def _interruptible():
+    """SIGTERM ends a sweep as Ctrl-C does, and Ctrl-C also where a shell started it with that ignored."""
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _failed(name, one, error):
