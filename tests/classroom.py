@@ -39,7 +39,7 @@ def make_assignment(folder):
     """A series whose only assignment is `mini`; returns the folder for AELIB_NOTEBOOKS."""
     make_series(folder, {})
     (folder / "assignments").mkdir()
-    setup = "import numpy as np\n\nfrom aelib.classroom import expect"
+    setup = 'import numpy as np\n\nfrom aelib.classroom import expect\n\nprint("for the student")'
     cells = [
         new_markdown_cell("# A small assignment"),
         new_code_cell(setup, metadata=marked("setup", locked=True)),

@@ -2,7 +2,9 @@
 
 import re
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from time import monotonic
 
 from aelib.classroom.sandbox import Ended, StudentError
@@ -53,8 +55,9 @@ class Grade:
 def trusted_namespace(assignment):
     """The names of an assignment's set-up, executed in this process, for its tests."""
     namespace = {"__name__": "__main__"}
-    for source in assignment.setup:
-        exec(compile(_without_magics(source), f"<{assignment.name}>", "exec"), namespace)
+    with redirect_stdout(StringIO()):  # what the set-up shows to a student is not for the terminal of a grader
+        for source in assignment.setup:
+            exec(compile(_without_magics(source), f"<{assignment.name}>", "exec"), namespace)
     return namespace
 
 
