@@ -102,6 +102,15 @@ def test_the_numbers_are_those_of_runs_one_after_another(series, tmp_path, seen)
         assert one["one"]["metrics"]["error"] == value
 
 
+def test_a_notebook_gets_as_many_threads_as_in_a_run(tmp_path, seen):
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # Dask sets them to 1 for its workers
+    count = f"sum(name in os.environ for name in {names}) / 100"
+    series = make_series(tmp_path / "series", {"one": [NOTED, check(count)]})
+    assert sweep(series, tmp_path / "out", seen, "--grid", "seed=1").code == 0
+    run = Finished(start(series, "run", "--out", tmp_path / "run", SEEN=seen), tmp_path / "run")
+    assert list(table(tmp_path / "out")["metric.error"]) == [run["one"]["metrics"]["error"]]
+
+
 def workers_of(process):
     found = psutil.Process(process.pid).children(recursive=True)
     with suppress(psutil.Error):

@@ -25,14 +25,15 @@ class Stop(threading.Event):
     signal = None
 
 
-def attempt(each, run_id, backend, place, stop, deadline=None, note=lambda done: None):
-    """Execute a Plan in `place`, a folder that is there; `note` hears how many cells are done.
+def attempt(each, run_id, backend, place, stop, deadline=None, note=lambda done: None, without=()):
+    """Execute a Plan in `place`, a folder that is there; `note` hears how many cells are done, and the
+    notebook does not get the environment variables named in `without`.
 
     Returns:
         (the Trace, the Outcome, the source as it was executed). Paths of the machine are hidden in the cause.
     """
     trace, source = Trace(), document.stripped(each.document)
-    for event in execute(source, each.parameters, run_id, backend, place, stop, deadline, trace):
+    for event in execute(source, each.parameters, run_id, backend, place, stop, deadline, trace, without):
         if event == "replied" and trace.done and trace.replies[-1]["cell"] == trace.done[-1]:
             note(len(trace.done))
     outcome = conclude(each.notebook, each.parameters, run_id, each.cells, trace, deadline)

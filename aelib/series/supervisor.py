@@ -16,10 +16,11 @@ from aelib.series.spec import series_folder
 FAREWELL = 4.0  # seconds for a worker to write down what it has, once its kernel is gone
 
 
-def execute(source, parameters, run_id, backend, place, stop, deadline, trace):
+def execute(source, parameters, run_id, backend, place, stop, deadline, trace, without=()):
     """Run a notebook in the folder `place`, and yield the kind of each event once the trace has noted it.
 
-    Whatever happens, no process is left when the generator ends. `stop` is a runner.Stop.
+    Whatever happens, no process is left when the generator ends. `stop` is an attempt.Stop; `without` names variables
+    of this process's environment that the notebook does not get.
     """
     begin = monotonic()
     token = f"{run_id}-{place.name}"
@@ -34,7 +35,7 @@ def execute(source, parameters, run_id, backend, place, stop, deadline, trace):
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=work,
-            env=_environment(place, run_id, backend, token),
+            env=_environment(place, run_id, backend, token, without),
             start_new_session=True,
         )
     try:
@@ -94,7 +95,7 @@ def _lines(worker, token, stop, end, trace):
             return
 
 
-def _environment(place, run_id, backend, token):
+def _environment(place, run_id, backend, token, without):
     kernels = place / "jupyter" / "kernels" / "python3"
     kernels.mkdir(parents=True)
     # This interpreter is the kernel, whatever "python3" means to the user's Jupyter.
@@ -119,7 +120,8 @@ def _environment(place, run_id, backend, token):
         own["AELIB_DATA"] = str(Path(data).resolve())
     # PyTorch's threads wait for each other in a busy loop by default: with one core taken by another program, a
     # training step takes five times as long. A short one costs little then, and saves a fifth when nothing else runs.
-    return {"TF_CPP_MIN_LOG_LEVEL": "3", "GOMP_SPINCOUNT": "1000", **os.environ, **own}
+    inherited = {name: value for name, value in os.environ.items() if name not in without}
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", "GOMP_SPINCOUNT": "1000", **inherited, **own}
 
 
 def _last_line(log):
