@@ -100,7 +100,7 @@ def _executed(name, profile, points, scratch, workers, scheduler, deadline):
             for future in as_completed(futures):
                 one = futures.pop(future)
                 error = future.exception() if future.status == "error" else None
-                entry = future.result() if future.status == "finished" else _failed(name, one, error or future.status)
+                entry = future.result() if future.status == "finished" else _failed(name, error or future.status)
                 future.release()
                 yield one, entry
         finally:
@@ -153,19 +153,10 @@ def _interruptible():
             signal.signal(number, handler)
 
 
-def _failed(name, one, error):
+def _failed(name, error):
     """The entry of a point that no worker could bring to its end."""
     cause = f"{type(error).__name__}: {_one_line(error)}" if isinstance(error, Exception) else f"the cluster: {error}"
-    return {
-        "name": name,
-        "status": "failed",
-        "cause": cause,
-        "seconds": 0.0,
-        "backend": one.backend,
-        "parameters": one.parameters,
-        "metrics": {},
-        "targets": [],
-    }
+    return {"name": name, "status": "failed", "cause": cause, "seconds": 0.0, "metrics": {}}
 
 
 def _kept(folder, key, targets):

@@ -4,6 +4,7 @@ import io
 import math
 
 from aelib.series import publish as files
+from aelib.series.verdict import text_table
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito
 MARKERS = "os^Dv*"
@@ -27,7 +28,7 @@ def publish(folder, notebook, profile, rows, varied):
 
 
 def picture(notebook, profile, rows, varied):
-    """A panel per target, the metric over what was varied first, with bound and baseline: the bytes of a PNG."""
+    """A panel per target, the metric over what was varied first, with its bound: the bytes of a PNG."""
     from matplotlib.figure import Figure
 
     targets = notebook.profiles[profile].targets
@@ -47,8 +48,6 @@ def picture(notebook, profile, rows, varied):
 
 def text(rows, varied):
     """A line per point for the terminal, without the metrics."""
-    from aelib.series.verdict import text_table
-
     names = list(varied[0])
     lines = [
         (*point.values(), row["status"], f"{row['seconds']:.0f} s", row["cause"][:100])

@@ -28,12 +28,11 @@ class ImageFiles(keras.utils.PyDataset):
                 raise ValueError(f"{name} must be a positive integer; received {number!r}")
         self.paths, self.batch_size, self.seed = [str(path) for path in paths], batch_size, seed
         counts, self.shape = _look(self.paths)
-        starts = [
-            (file, first, min(first + run, count))
-            for file, count in enumerate(counts)
-            for first in range(0, count, run)
-        ]
-        self.runs = np.array(starts, "int64")
+        firsts = [np.arange(0, count, run) for count in counts]
+        files = np.repeat(np.arange(len(counts)), [len(first) for first in firsts])
+        first = np.concatenate(firsts)
+        # A row per run: file, its first image, the one after its last.
+        self.runs = np.stack([files, first, np.minimum(first + run, np.array(counts)[files])], axis=1)
         self.count = sum(counts)
         self.epoch = -1
         self.on_epoch_end()
@@ -41,9 +40,8 @@ class ImageFiles(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Draw the order of the next epoch."""
         self.epoch += 1
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.runs))
-        self.order = order
-        self.ends = np.cumsum(self.runs[order, 2] - self.runs[order, 1])
+        self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.runs))
+        self.ends = np.cumsum(self.runs[self.order, 2] - self.runs[self.order, 1])
 
     def __len__(self):
         return -(-self.count // self.batch_size)
