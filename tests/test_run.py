@@ -186,16 +186,31 @@ def test_an_interrupted_run_publishes_what_is_finished_and_leaves_no_process(tmp
 def test_a_killed_run_leaves_no_process_and_does_not_block_the_next(tmp_path, pids):
     series = make_series(tmp_path / "series", {"one": [check()], "hangs": [HANG]})
     out = tmp_path / "out"
-    process = start(series, "run", "--out", out, PIDS=pids)
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    process = start(series, "run", "--out", out, PIDS=pids, TMPDIR=temporary)
     wait_for(lambda: len(os.listdir(pids)) >= 3)
     process.kill()
     process.communicate()
-    wait_for(lambda: not running(pids), seconds=10)
+    wait_for(lambda: not running(pids) and not any(temporary.iterdir()), seconds=10)
     again = run(series, out, "one")
     assert again.code == 0
     assert {path.name for path in out.iterdir()} == {
         *("one.ipynb", "one.html", "index.html", "results.json", "history.json", "junit.xml", ".aelib-run.lock")
     }
+
+
+@pytest.mark.parametrize(("deep", "transport"), [("t", "ipc"), ("t" * 80, "tcp")])
+def test_kernels_do_not_race_for_ports_and_leave_nothing_in_the_temporary_folder(tmp_path, deep, transport):
+    """Ports only where a path would be too long for a socket."""
+    folder = tmp_path / deep
+    folder.mkdir()
+    look = "import json\nfrom ipykernel.connect import get_connection_info\n"
+    look += "print('transport', json.loads(get_connection_info())['transport'])"
+    ended = run(make_series(tmp_path / "n", {"one": [look, check()]}), tmp_path / "out", TMPDIR=folder)
+    assert ended.code == 0, ended.stderr
+    assert f"transport {transport}" in ended.page("one")
+    assert list(folder.iterdir()) == []
 
 
 def test_a_terminal_sees_a_bar(tmp_path):

@@ -5,6 +5,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from time import monotonic
@@ -28,6 +29,8 @@ def execute(source, parameters, run_id, backend, place, stop, deadline, trace, w
     work.mkdir()
     (place / "source.ipynb").write_text(document.text(source), encoding="utf-8")
     log = place / "worker.log"
+    # Not in `place`: the path of a socket is short, and not every disk can hold one.
+    sockets = tempfile.TemporaryDirectory(prefix="aelib-", ignore_cleanup_errors=True)
     with open(log, "wb") as stderr:
         worker = subprocess.Popen(
             [sys.executable, "-m", "aelib.series.worker"],
@@ -43,6 +46,7 @@ def execute(source, parameters, run_id, backend, place, stop, deadline, trace, w
             "source": str(place / "source.ipynb"),
             "executed": str(place / "executed.ipynb"),
             "cwd": str(work),
+            "sockets": sockets.name,
         }
         worker.stdin.write(json.dumps({**files, "parameters": parameters}).encode() + b"\n")
         worker.stdin.flush()
@@ -60,6 +64,7 @@ def execute(source, parameters, run_id, backend, place, stop, deadline, trace, w
         # The kernel may have been started between the search and the end of the worker.
         end_family(worker.pid, token)
         worker.stdin.close()
+        sockets.cleanup()
         trace.seconds = monotonic() - begin
         trace.log = _last_line(log)
 

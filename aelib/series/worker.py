@@ -7,6 +7,7 @@ never ran.
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -21,7 +22,7 @@ def main():
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_die_with_the_run, daemon=True).start()
+    threading.Thread(target=_die_with_the_run, args=(job["sockets"],), daemon=True).start()
 
     def tell(event, **fields):
         events.write(json.dumps({"event": event, **fields}) + "\n")
@@ -57,7 +58,14 @@ def _execute(job, tell):
                 nb_man.save = save
 
     class KernelManager(AsyncKernelManager):
-        """Tells how a kernel ended, which nbclient's DeadKernelError leaves out."""
+        """Tells how a kernel ended, which nbclient's DeadKernelError leaves out, and spares it a race for ports.
+
+        A free port is found, let go, and taken by the kernel a second later. Where another one, of a run beside this,
+        was quicker, the kernel dies, or it lives and is never heard.
+        """
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs, **_connection(job["sockets"]))
 
         async def is_alive(self):
             alive = await super().is_alive()
@@ -96,10 +104,18 @@ def _execute(job, tell):
     )
 
 
-def _die_with_the_run():
+def _connection(folder):
+    """Sockets of the file system where there are any, and where the system takes so long a path."""
+    file = os.path.join(folder, "kernel.json")
+    short = len(os.fsencode(file)) < 90
+    return {"connection_file": file, "transport": "ipc" if os.name == "posix" and short else "tcp"}
+
+
+def _die_with_the_run(sockets):
     # The run holds the other end of stdin: its end, however sudden, ends this process and all it started.
     sys.stdin.read()
     end_family(os.getpid(), os.environ.get(TOKEN))
+    shutil.rmtree(sockets, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
