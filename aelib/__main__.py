@@ -104,6 +104,9 @@ def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler
     planned, points = sweeps.plan(notebook, grids, profile, backend, given)
     try:
         rows = sweeps.sweep(planned, points, profile, out, workers=workers, scheduler=scheduler, deadline=deadline)
+    except sweeps.LostScheduler as error:
+        click.echo(f"error: {error}", err=True)
+        return 3
     except OSError as error:
         click.echo(f"error: the table could not be written: {error}", err=True)
         return 3

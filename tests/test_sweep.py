@@ -12,6 +12,8 @@ import psutil
 import pytest
 from throwaway import Finished, check, make_series, start
 
+from aelib.series.table import text
+
 # A point of rate 3 fails, one above 0.6 misses its target; each execution leaves a file in $SEEN.
 NOTED = """
 import os, pathlib, time, uuid
@@ -73,6 +75,16 @@ def test_what_was_done_is_not_done_again_and_what_failed_is(series, tmp_path, se
     assert counts == {0.4: 1, 0.5: 1, 0.65: 1, 3.0: 2}
     assert "1 of 4 points were done before" in again.stderr
     assert len(table(out)) == 4
+
+
+def test_of_many_points_the_terminal_shows_those_that_did_not_pass():
+    varied = [{"seed": str(seed)} for seed in range(100)]
+    rows = [{"status": "passed", "seconds": 1, "cause": ""} for _ in varied]
+    assert text(rows, varied) == "100 passed"
+    rows[70] = {"status": "missed", "seconds": 1, "cause": "too high"}
+    shown = text(rows, varied).splitlines()
+    assert len(shown) == 5
+    assert shown[2].split() == ["70", "missed", "1", "s", "too", "high"] and shown[-1] == "99 passed, 1 missed"
 
 
 def test_an_edited_notebook_is_executed_again(tmp_path, seen):
@@ -197,6 +209,19 @@ def test_a_scheduler_that_exists_is_used(series, tmp_path, seen):
         differs = sweep(other, tmp_path / "differs", seen, *asked)
         assert differs.code == 3
         assert "this worker has another one" in table(tmp_path / "differs")["cause"].iloc[0]
+        # Lost in the middle: one line, no table, and what was done is kept.
+        before = len(list(seen.iterdir()))
+        lost = start(
+            series, "sweep", "one", "--out", tmp_path / "lost", "--grid", "seed=0..19", "--scheduler", scheduler
+        )
+        wait_for(lambda: len(list(seen.iterdir())) >= before + 3, lost)
+        cluster[0].kill()
+        lost = Finished(lost, tmp_path / "lost")
+        assert lost.code == 3 and lost.stdout == ""
+        error = f"error: the scheduler at {scheduler} was lost; ask again to go on with what is left\n"
+        assert lost.stderr.endswith(error) and "Traceback" not in lost.stderr
+        assert [path.name for path in (tmp_path / "lost").iterdir() if not path.name.startswith(".")] == []
+        assert len(list((tmp_path / "lost" / ".points").iterdir())) >= 1
     finally:
         for process in cluster:
             process.terminate()

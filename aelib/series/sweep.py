@@ -20,6 +20,10 @@ DONE = ".points"  # folder of what is done, so that a sweep that was cut off goe
 FINAL = ("passed", "missed")  # what else may end otherwise when it is tried again
 
 
+class LostScheduler(Exception):
+    """The scheduler went away before every point was executed; what was done until then is kept."""
+
+
 @dataclass(frozen=True)
 class Point:
     """One combination of a sweep: what was varied, as it was written, and all that its execution needs."""
@@ -55,7 +59,7 @@ def sweep(notebook, points, profile, out, *, workers=None, scheduler=None, deadl
 
     Returns:
         The rows, one per point, in the order of the points. Raises UsageError where `out` or the scheduler cannot
-        be had, and OSError where `out` cannot be written to later.
+        be had, LostScheduler where it goes away later, and OSError where `out` cannot be written to later.
     """
     with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _interruptible():
         done = folder / DONE
@@ -98,18 +102,22 @@ def _executed(name, profile, points, scratch, workers, scheduler, deadline):
         }
         try:
             for future in as_completed(futures):
+                if future.status == "cancelled":
+                    raise LostScheduler(f"the scheduler at {scheduler} was lost; ask again to go on with what is left")
                 one = futures.pop(future)
                 error = future.exception() if future.status == "error" else None
                 entry = future.result() if future.status == "finished" else _failed(name, error or future.status)
                 future.release()
                 yield one, entry
         finally:
-            client.cancel(list(futures), force=True)
+            if client.status == "running":
+                client.cancel(list(futures), force=True)
 
 
 @contextmanager
 def _client(scratch, workers, scheduler):
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for logger in ("distributed", "distributed.client"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     if scheduler:
         try:
             client = Client(scheduler, timeout=10)

@@ -2,12 +2,14 @@
 
 import io
 import math
+from collections import Counter
 
 from aelib.series import publish as files
-from aelib.series.verdict import text_table
+from aelib.series.verdict import judge, text_table
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # Okabe and Ito
 MARKERS = "os^Dv*"
+LINES = 60  # of a table on the terminal
 
 
 def row(point, entry):
@@ -28,7 +30,7 @@ def publish(folder, notebook, profile, rows, varied):
 
 
 def picture(notebook, profile, rows, varied):
-    """A panel per target, the metric over what was varied first, with its bound: the bytes of a PNG."""
+    """A panel per target, the metric over what was varied first, with bound and baseline: the bytes of a PNG."""
     from matplotlib.figure import Figure
 
     targets = notebook.profiles[profile].targets
@@ -39,21 +41,25 @@ def picture(notebook, profile, rows, varied):
         _panel(panel, target, rows, varied, across, groups)
     for panel in panels[len(targets) :]:
         panel.set_axis_off()
-    if groups:
-        panels[0].legend(fontsize="small")
+    signs = {label: sign for panel in panels for sign, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    if signs:
+        panels[0].legend(signs.values(), signs.keys(), fontsize="small")
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=120)
     return data.getvalue()
 
 
 def text(rows, varied):
-    """A line per point for the terminal, without the metrics."""
-    names = list(varied[0])
-    lines = [
-        (*point.values(), row["status"], f"{row['seconds']:.0f} s", row["cause"][:100])
-        for row, point in zip(rows, varied, strict=True)
-    ]
-    return text_table((*names, "status", "time", "cause"), lines)
+    """A line per point for the terminal, without the metrics; of many, only the first that did not pass."""
+    chosen = list(zip(rows, varied, strict=True))
+    if len(rows) > LINES:
+        chosen = [(row, point) for row, point in chosen if row["status"] != "passed"][:LINES]
+    lines = [(*point.values(), row["status"], f"{row['seconds']:.0f} s", row["cause"][:100]) for row, point in chosen]
+    counts = Counter(row["status"] for row in rows)
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    if not lines:
+        return summary
+    return text_table((*varied[0], "status", "time", "cause"), lines) + f"\n\n{summary}"
 
 
 def _axes(varied):
@@ -79,15 +85,24 @@ def _panel(panel, target, rows, varied, across, groups):
             alpha=0.7,
             label=", ".join(f"{name} {value}" for name, value in zip(groups, kind, strict=True)),
         )
+    judged = [judge(metrics, [target])[0].baseline for metrics in map(_metrics, rows)]
+    beside = [(place, value) for place, value in zip(places, judged, strict=True) if value is not None]
+    if beside:
+        panel.plot(*zip(*beside, strict=True), "_", color="gray", label="baseline")
     panel.axhline(target.bound, color="black", linewidth=1)
     place = {"xy": (0.02, target.bound), "xycoords": ("axes fraction", "data")}
     panel.annotate(f"target {target.bound:g}", **place, xytext=(0, 3), textcoords="offset points", fontsize=8)
+    panel.margins(y=0.12)
     panel.set_title(target.metric)
     panel.set_xlabel(across or "")
     if not all(isinstance(value, float) for value in places):
         panel.set_xticks(places, [one.get(across, "") for one in varied])
     elif min(places) > 0 and max(places) > 30 * min(places):
         panel.set_xscale("log")
+
+
+def _metrics(row):
+    return {name.removeprefix("metric."): value for name, value in row.items() if name.startswith("metric.")}
 
 
 def _places(texts):
