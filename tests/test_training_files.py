@@ -90,9 +90,11 @@ def test_a_file_that_holds_no_images_is_refused(tmp_path, content, words):
 
 def test_mistakes_name_the_argument(paths, tmp_path):
     np.save(tmp_path / "large.npy", np.zeros((3, 5, 5), "uint8"))
+    np.savez(tmp_path / "many.npz", np.zeros((3, 4, 4), "uint8"))
     for wrong, words in (
         ({"paths": []}, "paths must name at least one .npy file"),
         ({"paths": [*paths, tmp_path / "large.npy"]}, "paths must hold images of one type and size"),
+        ({"paths": [*paths, tmp_path / "many.npz"]}, "many.npz is an archive, .npz"),
         ({"paths": paths, "batch_size": 0}, "batch_size must be a positive integer; received 0"),
         ({"paths": paths, "run": 1.5}, "run must be a positive integer; received 1.5"),
     ):

@@ -73,6 +73,8 @@ def _look(paths):
             array = np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
             raise ValueError(f"paths must be .npy files of images; {path}: {error}") from None
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"paths must be .npy files, an array each; {path} is an archive, .npz")
         if array.ndim not in (3, 4) or array.dtype not in (np.uint8, np.float32) or not len(array):
             received = f"{array.dtype} {array.shape}"
             raise ValueError(f"{path} must hold uint8 or float32 (n, height, width[, channels]); received {received}")
