@@ -92,7 +92,6 @@ def main():
         for place, values in enumerate(values_of.values()):
             axes.plot(values, [place] * len(values), "o", color="#0072b2", alpha=0.4)
         axes.axvline(0, color="black", linewidth=1)
-        axes.set_xscale("symlog", linthresh=10)
         axes.set_yticks(range(len(names)), names, fontsize=7)
         axes.invert_yaxis()
         axes.set_xlabel("distance to the bound, in standard deviations")
