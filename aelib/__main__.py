@@ -67,8 +67,7 @@ def run(notebooks, profile, backend, given, deadline, out, jobs):
     try:
         done, signal = runner.run(plans, profile, backend, out, jobs=jobs, deadline=deadline)
     except OSError as error:
-        click.echo(f"error: the report could not be written: {error}", err=True)
-        return 3
+        return _refuse(f"the report could not be written: {error}", 3)
     click.echo(results.verdict_text(done))
     click.echo(f"\n{os.path.join(out, 'index.html')}")
     return {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}.get(signal, done.exit_code)
@@ -105,11 +104,9 @@ def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler
     try:
         rows = sweeps.sweep(planned, points, profile, out, workers=workers, scheduler=scheduler, deadline=deadline)
     except sweeps.LostScheduler as error:
-        click.echo(f"error: {error}", err=True)
-        return 3
+        return _refuse(error, 3)
     except OSError as error:
-        click.echo(f"error: the table could not be written: {error}", err=True)
-        return 3
+        return _refuse(f"the table could not be written: {error}", 3)
     click.echo(table.text(rows, [one.varied for one in points]))
     click.echo(f"\n{os.path.join(out, planned.name)}.csv")
     return sweeps.exit_code(rows)
@@ -195,9 +192,9 @@ def main():
     sys.exit(code)
 
 
-def _refuse(message):
+def _refuse(message, code=2):
     click.echo("error: " + " ".join(str(message).split()), err=True)
-    return 2
+    return code
 
 
 if __name__ == "__main__":

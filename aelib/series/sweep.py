@@ -105,8 +105,8 @@ def _executed(name, profile, points, scratch, workers, scheduler, deadline):
                 if future.status == "cancelled":
                     raise LostScheduler(f"the scheduler at {scheduler} was lost; ask again to go on with what is left")
                 one = futures.pop(future)
-                error = future.exception() if future.status == "error" else None
-                entry = future.result() if future.status == "finished" else _failed(name, error or future.status)
+                error = future.exception()
+                entry = _failed(name, error) if error else future.result()
                 future.release()
                 yield one, entry
         finally:
@@ -163,7 +163,7 @@ def _interruptible():
 
 def _failed(name, error):
     """The entry of a point that no worker could bring to its end."""
-    cause = f"{type(error).__name__}: {_one_line(error)}" if isinstance(error, Exception) else f"the cluster: {error}"
+    cause = f"{type(error).__name__}: {_one_line(error)}"
     return {"name": name, "status": "failed", "cause": cause, "seconds": 0.0, "metrics": {}}
 
 

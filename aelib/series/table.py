@@ -19,6 +19,11 @@ def row(point, entry):
     return {**asked, **ends, **{f"metric.{name}": value for name, value in entry["metrics"].items()}}
 
 
+def metrics(row):
+    """{name: value} of the metrics in a line of the table."""
+    return {name.removeprefix("metric."): value for name, value in row.items() if name.startswith("metric.")}
+
+
 def publish(folder, notebook, profile, rows, varied):
     """Put NAME.csv, NAME.parquet and NAME.png into the folder; raises OSError."""
     import pandas
@@ -37,8 +42,9 @@ def picture(notebook, profile, rows, varied):
     across, groups = _axes(varied)
     figure = Figure(figsize=(4.2 * min(3, len(targets)), 3.2 * math.ceil(len(targets) / 3)), layout="constrained")
     panels = figure.subplots(math.ceil(len(targets) / 3), min(3, len(targets)), squeeze=False).ravel()
+    measured = [metrics(row) for row in rows]
     for panel, target in zip(panels, targets, strict=False):
-        _panel(panel, target, rows, varied, across, groups)
+        _panel(panel, [judge(one, [target])[0] for one in measured], varied, across, groups)
     for panel in panels[len(targets) :]:
         panel.set_axis_off()
     signs = {label: sign for panel in panels for sign, label in zip(*panel.get_legend_handles_labels(), strict=True)}
@@ -70,23 +76,22 @@ def _axes(varied):
     return across, [name for name in several if name not in (across, "seed")]
 
 
-def _panel(panel, target, rows, varied, across, groups):
-    column = f"metric.{target.metric}"
+def _panel(panel, judged, varied, across, groups):
+    target = judged[0].target
     places = _places([one.get(across, "") for one in varied])
     kinds = list(dict.fromkeys(tuple(one[name] for name in groups) for one in varied))
     for index, kind in enumerate(kinds):
         chosen = [i for i, one in enumerate(varied) if tuple(one[name] for name in groups) == kind]
-        chosen = [i for i in chosen if column in rows[i]]
+        chosen = [i for i in chosen if judged[i].value is not None]
         panel.plot(
             [places[i] for i in chosen],
-            [rows[i][column] for i in chosen],
+            [judged[i].value for i in chosen],
             MARKERS[index % len(MARKERS)],
             color=COLOURS[index % len(COLOURS)],
             alpha=0.7,
             label=", ".join(f"{name} {value}" for name, value in zip(groups, kind, strict=True)),
         )
-    judged = [judge(metrics, [target])[0].baseline for metrics in map(_metrics, rows)]
-    beside = [(place, value) for place, value in zip(places, judged, strict=True) if value is not None]
+    beside = [(place, one.baseline) for place, one in zip(places, judged, strict=True) if one.baseline is not None]
     if beside:
         panel.plot(*zip(*beside, strict=True), "_", color="gray", label="baseline")
     panel.axhline(target.bound, color="black", linewidth=1)
@@ -99,10 +104,6 @@ def _panel(panel, target, rows, varied, across, groups):
         panel.set_xticks(places, [one.get(across, "") for one in varied])
     elif min(places) > 0 and max(places) > 30 * min(places):
         panel.set_xscale("log")
-
-
-def _metrics(row):
-    return {name.removeprefix("metric."): value for name, value in row.items() if name.startswith("metric.")}
 
 
 def _places(texts):

@@ -16,6 +16,7 @@ import pandas
 from bench import CHECKOUT, publish
 
 from aelib.series.spec import load_series
+from aelib.series.table import metrics
 
 PLAN = {
     "quick": {"backend": "tensorflow,jax,torch", "seed": "0..9"},
@@ -53,9 +54,7 @@ def again(backend, table):
     found = []
     for one in notebooks:
         rows = table[(table.notebook == one["name"]) & (table.backend == backend) & (table.seed == 0)]
-        before = {
-            key.removeprefix("metric."): value for key, value in rows.iloc[0].dropna().items() if "metric." in key
-        }
+        before = metrics(rows.iloc[0].dropna())
         found += [
             f"{one['name']}: {key}" for key in before | one["metrics"] if before.get(key) != one["metrics"].get(key)
         ]
