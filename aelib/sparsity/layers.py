@@ -9,8 +9,9 @@ from keras import layers, ops
 class TopK(layers.Layer):
     """Keeps the k entries of each code that are largest in size, signs included, and makes all others exactly zero.
 
-    The gradient passes unchanged through what is kept and not at all through the rest. Makhzani and Frey 2013
-    (k-sparse autoencoders, arXiv:1312.5663). Of equal entries, too, no more than k are kept.
+    The gradient passes unchanged through what is kept and not at all through the rest. The k-sparse autoencoder of
+    Makhzani and Frey 2013 (arXiv:1312.5663) keeps the k highest values instead. Of equal entries, too, no more than
+    k are kept.
 
     Args:
         k: entries to keep, at most as many as there are units.

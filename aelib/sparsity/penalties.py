@@ -54,7 +54,8 @@ class KLSparsity(keras.regularizers.Regularizer):
     samples in which the unit is on, which has no useful gradient. Lecture: (1-q) ln((1-q)/rho) + q ln(q/(1-rho)).
     `reverse=True` is KL(Ber_rho || p_Z) of most textbooks (Ng 2011, CS294A notes, whose rho is our 1 - rho):
     rho ln(rho/(1-q)) + (1-rho) ln((1-rho)/q). A unit that is always off costs ln(1/rho) in the lecture's direction;
-    in the reverse one the cost diverges, and we clip q to [1e-7, 1 - 1e-7]. Computed in float32.
+    in the reverse one the cost diverges, and we clip q to [1e-7, 1 - 1e-7]. Neither direction revives a dead unit: at
+    q = 0 the clip makes the gradient zero, as does a ReLU whose inputs are all negative. Computed in float32.
 
     Args:
         weight: lambda, for a reconstruction loss that is a mean over pixels.
@@ -99,8 +100,8 @@ class KLSparsity(keras.regularizers.Regularizer):
 class SparsityPenalty(layers.Layer):
     """Returns Z unchanged and adds S(Z) to the loss: the `penalty` of an `Autoencoder`.
 
-    A layer and not an `activity_regularizer`, because Keras divides those by the batch size from version 3.14 on and
-    did not before, so that one and the same lambda means different things.
+    A layer and not an `activity_regularizer`, because Keras divides those by the batch size in `tf.keras` 2 and from
+    version 3.14 on, but not in 3.0 to 3.13, so that one and the same lambda means different things.
 
     Args:
         regularizer: such as `L1Sparsity(0.01)`; its value is added as it is.
