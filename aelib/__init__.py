@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 
+__version__ = "0.2.0"
+
 
 @contextlib.contextmanager
 def quiet():

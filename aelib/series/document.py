@@ -14,6 +14,7 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 import nbformat  # noqa: E402
 
+from aelib._paths import PACKAGE  # noqa: E402
 from aelib.series.spec import UsageError  # noqa: E402
 
 INDEX = "aelib_cell"  # key in a cell's metadata while it runs: its index in the source notebook
@@ -118,11 +119,10 @@ def private(scratch):
     Of the environment whatever could be a path, a key or a name of this machine: eight characters and more that are
     not just a word, or every "tensorflow" would be gone.
     """
-    checkout = Path(__file__).resolve().parents[2]
     own = [value for name, value in os.environ.items() if not name.startswith(("AELIB_RUN", "KERAS", "TF_", "OMP_"))]
     values = [part for value in own for part in (value, *value.split(os.pathsep))]
     found = {value: "…" for value in values if len(value) >= 8 and not value.isalpha()}
-    found |= dict.fromkeys((str(scratch), sys.prefix, sys.base_prefix, str(checkout)), "…")
+    found |= dict.fromkeys((str(scratch), sys.prefix, sys.base_prefix, str(PACKAGE.parent)), "…")
     found[str(Path.home())] = "~"
     return {value: found[value] for value in sorted(found, key=len, reverse=True) if len(value) > 1}
 

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -34,10 +35,10 @@ def versions(backend):
     """{package: version} of what decides the numbers."""
     found = {"python": platform.python_version()}
     for package in ("aelib", "keras", backend, "numpy", "papermill"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+        # TensorFlow's CPU build is a package of another name.
+        for name in (package, f"{package}-cpu"):
+            with suppress(metadata.PackageNotFoundError):
+                found.setdefault(package, metadata.version(name))
     return found
 
 
@@ -82,13 +83,22 @@ def junit_xml(run):
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
-def verdict_text(run):
-    """What the terminal shows at the end: a row per target, then a line per notebook that did not pass."""
+def verdict_text(run, paint=str):
+    """Return what the terminal shows at the end: a row per target, then a line per notebook with its cause if any.
+
+    Args:
+        run: the Run.
+        paint: function from a status, "yes" or "NO" to the same word in color.
+    """
     rows = [(outcome.name, *one.row) for outcome in run.outcomes for one in outcome.targets]
-    lines = [text_table(("notebook", *COLUMNS), rows), ""]
+    # Painted once the columns are aligned: the codes of a color have a length.
+    head, line, *table = text_table(("notebook", *COLUMNS), rows).split("\n")
+    lines = [head, line]
+    lines += [text.removesuffix(row[-1]) + paint(row[-1]) for text, row in zip(table, rows, strict=True)]
+    lines.append("")
     for outcome in run.outcomes:
         cause = "" if outcome.status == "passed" else f": {outcome.cause}"
-        lines.append(f"{outcome.name} {outcome.status} in {outcome.seconds:.0f} s{cause}")
+        lines.append(f"{outcome.name} {paint(outcome.status)} in {outcome.seconds:.0f} s{cause}")
     return "\n".join(lines)
 
 

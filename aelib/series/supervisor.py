@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from pathlib import Path
 from time import monotonic
 
+from aelib._paths import PACKAGE
+from aelib.data.files import folder as data_folder
 from aelib.series import document
 from aelib.series.processes import TOKEN, end_family
 from aelib.series.spec import series_folder
@@ -107,7 +108,6 @@ def _environment(place, run_id, backend, token, without):
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "Python 3", "language": "python"}
     (kernels / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
-    checkout = str(Path(__file__).resolve().parents[2])
     own = {
         TOKEN: token,
         "AELIB_RUN_ID": run_id,
@@ -119,10 +119,11 @@ def _environment(place, run_id, backend, token, without):
         "JUPYTER_PATH": str(place / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(place / "runtime"),
         "JUPYTER_PREFER_ENV_PATH": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), checkout])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(PACKAGE.parent)])),
     }
-    if data := os.environ.get("AELIB_DATA"):
-        own["AELIB_DATA"] = str(Path(data).resolve())
+    # Absolute, for the notebook has another working directory.
+    if os.environ.get("AELIB_DATA"):
+        own["AELIB_DATA"] = str(data_folder().resolve())
     # PyTorch's threads wait for each other in a busy loop by default: with one core taken by another program, a
     # training step takes five times as long. A short one costs little then, and saves a fifth when nothing else runs.
     inherited = {name: value for name, value in os.environ.items() if name not in without}

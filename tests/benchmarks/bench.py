@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -41,7 +42,10 @@ def machine():
     """The machine, the versions and the date, for the line below a table."""
     names = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith("flags")), "")
-    versions = {name: metadata.version(name) for name in ("keras", "tensorflow", "jax", "torch", "numpy") if _has(name)}
+    versions = {}
+    for name in ("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy"):
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
     return {
         "processor": next(iter(names), platform.processor()) + (", AVX-512" if "avx512f" in flags else ""),
         "cores": len(os.sched_getaffinity(0)),
@@ -89,10 +93,3 @@ def _lines(path):
         return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-
-
-def _has(name):
-    try:
-        return bool(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return False
