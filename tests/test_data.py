@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import missing
 
 from aelib import data
 from aelib.data import DataError, download, files, patches
@@ -179,7 +180,7 @@ def test_damaged_mnist_5k_is_refused_with_the_way_to_restore_it(tmp_path, monkey
     packed = bytearray((REPOSITORY / "data" / "mnist_5k.npz").read_bytes())
     packed[len(packed) // 2] ^= 1
     (tmp_path / "mnist_5k.npz").write_bytes(packed)
-    monkeypatch.setattr(files, "REPOSITORY_FOLDER", tmp_path)
+    monkeypatch.setattr(data, "repository_file", lambda name: tmp_path / Path(name).name)
     message = refused("mnist-5k")
     assert str(tmp_path / "mnist_5k.npz") in message and "git checkout -- data/mnist_5k.npz" in message
 
@@ -225,7 +226,7 @@ def full_mnist(monkeypatch):
         if candidate and (Path(candidate) / "mnist.npz").is_file():
             monkeypatch.setenv("AELIB_DATA", str(candidate))
             return Path(candidate) / "mnist.npz"
-    pytest.skip("no full MNIST: AELIB_DATA names no folder with mnist.npz")
+    missing("mnist", "no full MNIST")
 
 
 def test_full_mnist_passes_its_digest_and_has_the_known_means(full_mnist, no_download):
@@ -468,6 +469,13 @@ def test_an_empty_aelib_data_means_the_folder_of_the_repository(monkeypatch):
     assert files.folder() == REPOSITORY / "data"
 
 
+def test_a_home_folder_in_aelib_data_is_expanded(monkeypatch, tmp_path):
+    (tmp_path / "sets").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AELIB_DATA", "~/sets")
+    assert files.folder() == tmp_path / "sets"
+
+
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, server):
     chosen = tmp_path / "data"
     chosen.mkdir(mode=0o555)
@@ -475,7 +483,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatc
         # root may write anywhere, but not into a file system of the kernel.
         chosen = Path("/proc")
         if not chosen.is_dir():
-            pytest.skip("root, and no folder that root cannot write to")
+            missing("unwritable", "root, and no /proc")
     monkeypatch.setenv("AELIB_DATA", str(chosen))
     monkeypatch.setenv("no_proxy", "*")
     server.answers["mnist.npz"] = b"something"
@@ -743,6 +751,19 @@ def until(condition, seconds=15):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def test_outside_a_checkout_a_download_makes_and_fills_the_cache_folder_of_the_user(quick_keras, tmp_path, monkeypatch):
+    monkeypatch.delenv("AELIB_DATA")
+    monkeypatch.setattr(files, "IN_CHECKOUT", False)
+    # Where the user's cache folder is: on Linux, and what macOS goes by.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert "not fetched yet" in data.describe("mnist") and not (tmp_path / "home").exists()
+    assert len(data.load("mnist").test) == len(quick_keras["x_test"])
+    assert files.folder().name == "aelib" and list((tmp_path / "home").rglob("mnist.npz")) == [
+        files.folder() / "mnist.npz"
+    ]
 
 
 def test_two_first_downloads_at_once_leave_one_good_file(folder, quick_keras, server):

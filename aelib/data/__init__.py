@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aelib._paths import repository_file
 from aelib.data import download, files, patches
 from aelib.data.files import FULL_SETS, DataError
 from aelib.data.patches import PICTURES, cut_patches, pictures
@@ -61,8 +62,9 @@ def load(name="mnist-5k", *, seed=0):
                 no network. The split is fixed.
             mnist, fashion-mnist: 55,000 / 5,000 / 10,000 images, 28x28x1.
             cifar10: 45,000 / 5,000 / 10,000 images, 32x32x3.
-                These three are kept as NAME.npz in $AELIB_DATA or the repository's data/, and downloaded by
-                Keras if they are not there. Test is the published test set. Images are sorted by their
+                These three are kept as NAME.npz in $AELIB_DATA (without it, in the repository's data/ or, where
+                aelib was installed from a wheel, in the user's cache folder), and downloaded by Keras if they
+                are not there. Test is the published test set. Images are sorted by their
                 digests before anything else, so that no split and no order depends on the file's order.
             natural-patches: 20,000 / 2,000 / 5,000 gray patches, 10x10x1, cut from photographs.
             natural-patches-rgb: 8,000 / 1,000 / 2,000 patches, 16x16x3.
@@ -147,16 +149,13 @@ def describe(name):
 
 
 def _mnist_5k_path():
-    return files.REPOSITORY_FOLDER / "mnist_5k.npz"
+    return repository_file("data/mnist_5k.npz")
 
 
 def _read_mnist_5k():
     shapes = {f"x_{split}": (count, 28, 28) for split, count in MNIST_5K_COUNTS.items()}
     shapes |= {f"y_{split}": (count,) for split, count in MNIST_5K_COUNTS.items()}
-    remedy = (
-        "it belongs to the repository: restore it with `git checkout -- data/mnist_5k.npz`, "
-        "and install aelib from there with `pip install -e .`"
-    )
+    remedy = "it comes with aelib: restore it with `git checkout -- data/mnist_5k.npz`, or install aelib anew"
     return files.read(_mnist_5k_path(), shapes, MNIST_5K_DIGEST, remedy)[0]
 
 

@@ -32,7 +32,7 @@ def fetch(name, path):
 
     Args:
         name: a key of `files.FULL_SETS`.
-        path: where the file shall be; there is none yet.
+        path: where the file shall be; there is none yet. Its folder is made if need be.
 
     Raises:
         DataError: no network (within ANSWER_SECONDS and a little), a folder that cannot be written, a failed
@@ -44,12 +44,14 @@ def fetch(name, path):
         "or use mnist-5k, which needs no network"
     )
     # Asked before the folder is touched: without a network nothing in it changes.
-    problem = None if os.access(path.parent, os.W_OK) else "its folder cannot be written to"
+    there = next(one for one in path.parents if one.exists())
+    problem = None if os.access(there, os.W_OK) else "its folder cannot be written to"
     problem = problem or _silence(spec.address)
     if problem:
         raise DataError(f"{path} is missing and cannot be fetched: {problem}; {remedy}")
     print(f"Fetching {name} (about {spec.megabytes} MB) into {path.parent}", file=sys.stderr, flush=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path.parent)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=path.parent, ignore_cleanup_errors=True) as home:
             finished = _download(spec, home)

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_dir
+
+from aelib._paths import IN_CHECKOUT, repository_file
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
@@ -91,22 +94,25 @@ FULL_SETS = {
     ),
 }
 LARGEST_SEED = 2**32 - 1
-REPOSITORY_FOLDER = Path(__file__).resolve().parents[2] / "data"
 
 
-def folder():
-    """Where full sets are kept: $AELIB_DATA, which must exist, or the repository's data/."""
-    named = os.environ.get("AELIB_DATA")
-    chosen = Path(named).expanduser() if named else REPOSITORY_FOLDER
-    if chosen.is_dir():
+def folder() -> Path:
+    """Return the folder where full sets are kept.
+
+    It is $AELIB_DATA, which must exist; without that, the repository's data/ in a checkout, and otherwise the user's
+    cache folder, which may not exist yet.
+
+    Raises:
+        DataError: AELIB_DATA names no folder.
+    """
+    if named := os.environ.get("AELIB_DATA"):
+        chosen = Path(os.path.expanduser(named))
+        if not chosen.is_dir():
+            raise DataError(
+                f"AELIB_DATA must name an existing folder; received {named!r}: create it or correct the variable"
+            )
         return chosen
-    if named:
-        raise DataError(
-            f"AELIB_DATA must name an existing folder; received {named!r}: create it or correct the variable"
-        )
-    raise DataError(
-        f"{chosen} is not there: install aelib from its repository with `pip install -e .`, or set AELIB_DATA"
-    )
+    return repository_file("data") if IN_CHECKOUT else Path(user_cache_dir("aelib", appauthor=False))
 
 
 def check_integer(argument, value, lowest, highest):
