@@ -4,26 +4,22 @@ import os
 import shutil
 from contextlib import contextmanager
 
-import pytest
+from needs import missing
+from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def chromium():
     """The path of the browser; skips the test, and says why, where there is none."""
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if not found:
-        # CI sets AELIB_NEEDS_BROWSER, so that these tests cannot be skipped there unnoticed.
-        assert not os.environ.get("AELIB_NEEDS_BROWSER"), "no browser, but AELIB_NEEDS_BROWSER is set"
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the PATH, and CHROMIUM is not set")
+        missing("browser", f"none of {', '.join(NAMES)} is on the PATH")
     return found
 
 
 @contextmanager
 def browser():
-    from playwright.sync_api import sync_playwright
-
     path = chromium()
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from classroom import Graded, hand_in
+from classroom import Graded, hand_in, needs_sandbox
 from throwaway import start
 
 from aelib.classroom import assignment
@@ -100,6 +100,7 @@ def test_the_reference_gets_all_a_blank_nothing_and_a_mistake_costs_its_own_task
         wanted[f"wrong-{task}"] = {f"{lost}-test": 0 for lost in {task, slow} - {None}}
     hand_in(tmp_path / "in", submissions)
     out = tmp_path / "out"
+    needs_sandbox()
     graded = Graded(start(ROOT / "notebooks", "grade", tmp_path / "in", "--assignment", name, "--out", out), out)
     assert graded.code == 0, graded.stderr
     for student, lost in wanted.items():

@@ -15,7 +15,7 @@ from keras import layers, ops
 
 from aelib import metrics, models, training
 
-BACKENDS = ("tensorflow", "jax", "torch")
+INSTALLED = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -386,9 +386,8 @@ def saved(tmp_path_factory):
         answers[name] = model.encode(images), model.reconstruct(images), model.get_weights()
         model.save(folder / f"{name}.keras")
         np.save(folder / f"{name}.npy", images)
-    installed = [backend for backend in BACKENDS if importlib.util.find_spec(backend)]
     readers = {}
-    for backend in installed:
+    for backend in INSTALLED:
         (folder / backend).mkdir()
         # JAX compiles every operation it meets once: not optimising that takes half the time.
         environment = {**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": "--xla_backend_optimization_level=0"}
@@ -403,8 +402,6 @@ def saved(tmp_path_factory):
 
 def read_by(backend, saved):
     folder, answers = saved
-    if not (folder / backend).exists():
-        pytest.skip(f"{backend} is not installed")
     seen = json.loads((folder / backend / "saw.json").read_text())
     assert seen["backend"] == backend
     for name, answer in answers.items():
@@ -428,7 +425,7 @@ def test_a_file_read_by_a_new_process_gives_the_same_weights_and_reconstruction(
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", INSTALLED)
 def test_a_file_of_this_backend_is_read_by_every_other(saved, backend):
     for name, _, arrays, (codes, reconstruction, weights) in read_by(backend, saved):
         for index, weight in enumerate(weights):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from browser import Visit, browser, chromium
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from throwaway import check, make_series, run
@@ -96,11 +97,10 @@ def test_a_page_opens_without_a_complaint_and_does_not_scroll_sideways(chrome, o
 @each_shape
 @each_page
 def test_a_page_has_no_fault_that_axe_finds(chrome, out, name, shape):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     width, dark = SHAPES[shape]
     with Visit(chrome, out / f"{name}.html", width=width, dark=dark) as visit:
         visit.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        found = axe.Axe().run(visit.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        found = Axe().run(visit.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
         assert not found.response["violations"], found.generate_report()
 
 

@@ -9,6 +9,7 @@ import time
 from xml.etree import ElementTree
 
 import pytest
+from needs import missing
 from throwaway import Finished, check, make_series, run, start
 
 PUBLISHED = {"one.ipynb", "one.html", "index.html", "results.json", "history.json", "junit.xml"}
@@ -75,7 +76,7 @@ def before(tmp_path_factory):
 def test_a_full_disk_leaves_the_old_or_the_new_files(before, tmp_path, free):
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], capture_output=True).returncode:
-        pytest.skip("this system lets no user mount a small disk of their own (unshare)")
+        missing("small-disk", "unshare is not there or not allowed")
     series, out = before
     used = sum(-(-path.stat().st_size // 4096) * 4 + 4 for path in out.iterdir())
     disk, kept = tmp_path / "disk", tmp_path / "kept"

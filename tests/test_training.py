@@ -436,7 +436,7 @@ def test_fast_settings_compile_long_trainings_of_large_dense_networks_on_tensorf
     assert set(found[0]) <= set(inspect.signature(keras.Model.compile).parameters)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="other backends trace in their own ways")
+@pytest.mark.only_on("tensorflow")  # the others trace in their own ways
 def test_tensorflow_traces_a_training_step_once():
     class Counting(models.Autoencoder):
         traced = 0

@@ -41,7 +41,7 @@ def trained(kind, count, batch_size):
 
 
 @pytest.mark.backend
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras shares batches among devices on JAX")
+@pytest.mark.only_on("jax")  # the one backend on which Keras shares batches among devices
 def test_eight_devices_give_the_loss_of_one():
     one, eight = trained("single", 240, 80), trained("parallel", 240, 80)
     assert (one["devices"], eight["devices"]) == (1, 8)
@@ -50,7 +50,7 @@ def test_eight_devices_give_the_loss_of_one():
 
 
 @pytest.mark.backend
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras shares batches among devices on JAX")
+@pytest.mark.only_on("jax")  # the one backend on which Keras shares batches among devices
 @pytest.mark.parametrize(("count", "batch_size", "received"), [(240, 50, "50 and 40"), (244, 80, "80 and 4")])
 def test_a_batch_that_does_not_divide_is_refused(count, batch_size, received):
     words = f"batch_size must give batches that 8 devices can share equally; received {received}"
@@ -58,7 +58,7 @@ def test_a_batch_that_does_not_divide_is_refused(count, batch_size, received):
 
 
 @pytest.mark.backend
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the other backends fuse Adam when they compile")
+@pytest.mark.only_on("torch")  # the others fuse Adam when they compile
 @pytest.mark.parametrize("decay", [0.0, 0.05])
 def test_the_fused_update_is_the_update_of_keras(monkeypatch, decay):
     images = np.random.default_rng(0).random((60, 8, 8, 1), "float32")

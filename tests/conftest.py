@@ -1,0 +1,23 @@
+"""Which of the tests are run, and what the end of a run says of those that were skipped."""
+
+import os
+from collections import Counter
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests of other backends, and the weekly ones unless AELIB_WEEKLY is set."""
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    chosen, others = [], []
+    for item in items:
+        only = item.get_closest_marker("only_on")
+        weekly = item.get_closest_marker("weekly") and not os.environ.get("AELIB_WEEKLY")
+        (others if weekly or (only and backend not in only.args) else chosen).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line per reason: how many tests were skipped, and how to get what they need (tests/needs.py)."""
+    reasons = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"{count} skipped, {reason.removeprefix('Skipped: ')}")
