@@ -1,16 +1,19 @@
-# report, test, test-backends, bench, matrix, lab, lint: each sets up .venv first, once, and again when the requirements change.
+# Each target sets up .venv first, once, and again when the requirements change. With CONSTRAINTS=constraints.txt it gets
+# the versions in that file, which were tried together; without, the newest that pyproject.toml admits.
 PYTHON ?= python3
 PROFILE ?= standard
 OUT ?= reports
 JOBS ?= 1
 BIN := .venv/bin
+CONSTRAINTS ?=
+BUNDLE ?= autoencoders.zip
 BENCH ?= time_to_error epoch growth classical disk series
 BACKENDS := tensorflow jax torch
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # PyTorch's threads wait in a long busy loop otherwise, which a second process on the same cores makes very slow.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: report test test-backends bench matrix lab lint
+.PHONY: report test test-backends bench matrix lab lint bundle first-cells
 
 # The whole series, headless: prints the verdict table and the path of the page.
 report: .venv/ready
@@ -41,15 +44,23 @@ matrix: .venv/ready-backends
 lab: .venv/ready
 	cd notebooks && ../$(BIN)/jupyter lab
 
+# What students get: the notebooks, a wheel of the library, a page that says how to install it.
+bundle: .venv/ready
+	$(BIN)/python -m aelib bundle --out $(BUNDLE)
+
+# The cell that begins every notebook, written anew: after a new notebook, or another repository in pyproject.toml.
+first-cells: .venv/ready
+	$(BIN)/python -m aelib.series.first_cell
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet -r requirements.txt $(addprefix -c ,$(CONSTRAINTS))
 	touch $@
 
 .venv/ready-backends: .venv/ready
-	$(BIN)/python -m pip install --quiet -e ".[backends]"
+	$(BIN)/python -m pip install --quiet -e ".[jax,torch]" $(addprefix -c ,$(CONSTRAINTS))
 	touch $@

@@ -8,7 +8,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from needs import missing
 from throwaway import Finished, make_series, start
 
-from aelib.classroom import assignment, sandbox
+from aelib.classroom import sandbox
+from aelib.classroom.student_version import released
 
 SECRET = 73912.84657
 DOUBLE = "def double(x):\n    return 2 * x"
@@ -69,7 +70,7 @@ def make_assignment(folder):
 
 def student_version(series, name="mini"):
     notebook = nbformat.read(series / "assignments" / f"{name}.ipynb", as_version=4)
-    return assignment.released(notebook)
+    return released(notebook)
 
 
 def answered(series, double=DOUBLE, total=TOTAL, answer=ANSWER):

@@ -1,18 +1,24 @@
 """The three assignments: the reference earns full points, a mistake costs its own task, the release tells nothing."""
 
+import base64
+import csv
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 from classroom import Graded, hand_in, needs_sandbox
+from nbgrader import preprocessors
 from throwaway import start
 
 from aelib.classroom import assignment
+from aelib.classroom.student_version import released
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks" / "assignments"
@@ -94,7 +100,7 @@ def test_the_source_is_stored_without_outputs_and_as_nbgrader_wants_it(name):
 def test_the_reference_gets_all_a_blank_nothing_and_a_mistake_costs_its_own_task(name, tmp_path):
     made, slow = assignment.load(name), SLOW[name]
     wanted = {"reference": {}, "blank": {task.name: 0 for task in made.tasks}}
-    submissions = {"reference": assignment.source(name), "blank": assignment.released(assignment.source(name))}
+    submissions = {"reference": assignment.source(name), "blank": released(assignment.source(name))}
     for task in MISTAKES[name]:
         submissions[f"wrong-{task}"] = replaced(name, task, keep_slow=task == slow)
         wanted[f"wrong-{task}"] = {f"{lost}-test": 0 for lost in {task, slow} - {None}}
@@ -141,14 +147,42 @@ def test_the_release_holds_no_solution_line_no_hidden_test_and_no_number_of_one(
 
 
 @each
-def test_the_release_is_nbgraders_own(release, name):
+def test_the_release_is_what_nbgrader_makes_of_the_assignment(release, name):
     student = nbformat.read(release / f"{name}.ipynb", as_version=4)
+    made, resources = nbformat.from_dict(assignment.source(name)), {}
+    for step in ("ClearSolutions", "ClearHiddenTests", "LockCells", "ClearOutput", "CheckCellMetadata"):
+        made, resources = getattr(preprocessors, step)().preprocess(made, resources)
+    made, _ = preprocessors.ComputeChecksums().preprocess(made, resources)
+    assert student == made
     about = [cell.metadata.nbgrader for cell in student.cells if "nbgrader" in cell.metadata]
     assert all("checksum" in one for one in about if one.grade or one.locked)
     assert sum(one.points for one in about if one.grade) == assignment.load(name).points
 
 
-def test_a_student_can_run_the_release_and_is_told_what_is_missing(release):
+@pytest.fixture(scope="module")
+def unpacked(release, tmp_path_factory):
+    """What `pip install` of the wheel in the release would make."""
+    (wheel,) = release.glob("aelib-*.whl")
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_the_wheel_of_a_release_has_no_assignment_no_solution_and_no_grader(unpacked):
+    held = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert "aelib/_repository/notebooks/01_compression.ipynb" in held and "aelib/classroom/expect.py" in held
+    assert not [name for name in held if "assignments" in name or "solutions" in name or "grader" in name]
+    (record,) = unpacked.glob("*.dist-info/RECORD")
+    rows = {row[0]: row[1:] for row in csv.reader(record.read_text().splitlines())}
+    assert set(rows) == held
+    for name, (digest, size) in rows.items():
+        content = (unpacked / name).read_bytes()
+        found = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+        assert name.endswith("RECORD") or (f"sha256={found}", str(len(content))) == (digest, size)
+
+
+def test_a_student_can_run_the_release_and_is_told_what_is_missing(release, unpacked):
     code = (
         "import json, sys\n"
         "notebook = json.load(open('sparse.ipynb'))\n"
@@ -158,7 +192,8 @@ def test_a_student_can_run_the_release_and_is_told_what_is_missing(release):
         "exec('def l1(z):\\n    return abs(z).mean()', names)\n"
         "exec(cells[2], names)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=release, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(unpacked)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=release, capture_output=True, text=True, env=environment)
     assert "AssertionError: S of two samples of three units: expected 3, received 1" in done.stderr
     assert "train (5000, 100)" in done.stdout
 

@@ -5,8 +5,7 @@ import builtins
 import re
 from dataclasses import dataclass, replace
 
-import nbformat
-
+from aelib.classroom.student_version import released
 from aelib.series.document import read
 from aelib.series.spec import UsageError, series_folder
 
@@ -92,17 +91,6 @@ def load(name):
         ids=frozenset(cell.metadata.nbgrader.grade_id for cell in code if "nbgrader" in cell.metadata),
         stubs=tuple(cell.source for cell in code if cell.metadata.get("nbgrader", {}).get("solution")),
     )
-
-
-def released(notebook):
-    """The student version of a source notebook: nbgrader's own, with stubs, checksums, and no hidden test."""
-    from nbgrader import preprocessors
-
-    notebook, resources = nbformat.from_dict(notebook), {}
-    steps = ("ClearSolutions", "ClearHiddenTests", "LockCells", "ClearOutput", "CheckCellMetadata", "ComputeChecksums")
-    for step in steps:
-        notebook, resources = getattr(preprocessors, step)().preprocess(notebook, resources)
-    return notebook
 
 
 def normal(code):

@@ -1,61 +1,25 @@
-"""Assignments in; a folder for students out: each notebook without its answers, and what it needs to run."""
+"""Release assignments: each notebook without its answers and hidden tests, and what students need to open it."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
+from aelib import bundle
 from aelib.classroom import assignment
+from aelib.classroom.student_version import released
 from aelib.series import document
-from aelib.series.spec import UsageError
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-NEEDED = ("requirements.txt", "pyproject.toml", "LICENSE", "aelib", "data/README.md", "data/mnist_5k.npz")
-README = """# Assignments
-
-In a terminal, in this folder (Python 3.11 or later, on Linux or macOS; no network once installed, no GPU):
-
-    python3 -m venv .venv
-    .venv/bin/python -m pip install -r requirements.txt
-    .venv/bin/jupyter lab
-
-Then open {names}. Fill in the cells that say `YOUR CODE HERE`, and run the test below each: it says what it
-expected and what came. Before you hand in: Kernel, Restart and Run All Cells.
-"""
+INSTRUCTIONS = """Then open {names}. Fill in the cells that say `YOUR CODE HERE`, and run the test below each:
+it says what it expected and what came. Before you hand in, choose Kernel, Restart Kernel and Run All Cells; then
+hand in the notebook alone."""
 
 
 def release(names, out):
-    """Write the student version of the named assignments (all without names) to the folder; returns their paths.
+    """Write the student version of the named assignments (all without names) to a new folder; return their paths.
 
     Raises:
-        UsageError: for an unknown name, or a folder that is there already and not empty.
+        UsageError: an unknown name, or a folder that is there already and not empty.
     """
     names = list(dict.fromkeys(names)) or assignment.names()
-    made = {name: assignment.released(assignment.source(name)) for name in names}
-    out = Path(out)
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UsageError(f"{out} is there and not empty; choose another --out, so that nothing is overwritten")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its place and then moved there: a release that was cut off is none.
-        with tempfile.TemporaryDirectory(prefix=".aelib-release-", dir=out.parent) as scratch:
-            place = Path(scratch) / "release"
-            _fill(place, made)
-            place.chmod(0o755)
-            place.replace(out)
-    except OSError as error:
-        raise UsageError(f"cannot write to the folder {out}: {error.strerror}") from None
-    return [out / f"{name}.ipynb" for name in names]
-
-
-def _fill(place, made):
-    for name in NEEDED:
-        target = place / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (CHECKOUT / name).is_dir():
-            shutil.copytree(CHECKOUT / name, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        else:
-            shutil.copy(CHECKOUT / name, target)
-    for name, notebook in made.items():
-        (place / f"{name}.ipynb").write_text(document.text(notebook), encoding="utf-8")
-    names = ", ".join(f"`{name}.ipynb`" for name in made)
-    (place / "README.md").write_text(README.format(names=names), encoding="utf-8")
+    notebooks = {f"{name}.ipynb": document.text(released(assignment.source(name))) for name in names}
+    instructions = INSTRUCTIONS.format(names=", ".join(f"`{name}`" for name in notebooks))
+    folder = bundle.hand_out(Path(out), notebooks, "Assignments", instructions)
+    return [folder / name for name in notebooks]
