@@ -1,46 +1,82 @@
-"""The command line: python -m aelib run | sweep | data | release | grade."""
+"""The command line: aelib list | run | sweep | data | release | grade | bundle, or python -m aelib."""
 
+import importlib.util
 import os
+import re
 import sys
 import traceback
 
 import click
 
+from aelib import __version__
+from aelib import _terminal as terminal
+from aelib.series.spec import UsageError
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-def cli():
+_RUN = ("papermill", "nbconvert", "nbformat", "ipykernel", "nh3", "latex2mathml", "psutil", "tqdm", "jinja2")
+EXTRAS = {  # the packages without which a subcommand cannot work, by the extra that brings them
+    "run": _RUN,
+    "sweep": (*_RUN, "dask", "distributed", "pandas", "pyarrow"),
+    "classroom": (*_RUN, "nbgrader", "copydetect"),
+}
+PROFILE = "quick, standard or full."
+BACKEND = "tensorflow, jax or torch; KERAS_BACKEND in the environment sets it, too."
+PARAMETER = "Set a parameter; aelib list shows which there are."
+DEADLINE = "End a notebook that takes longer; no limit by default."
+GRID = "A parameter, or backend, and its values; 0..9 stands for ten. Several grids are combined."
+ASSIGNMENT = "Which assignment it is, where the names of the notebooks do not tell."
+TIME_LIMIT = "For a whole submission; a single step gets half of what is left."
+MEMORY_LIMIT = "For a submission and all that it starts."
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
+
+
+class _Unfinished(click.ClickException):
+    """The work was begun and could not be brought to its end."""
+
+
+class _Command(terminal.Command):
+    """A subcommand. extra: what must be installed for it; systems: where it works, if not on Windows."""
+
+    def __init__(self, *args, extra=None, systems=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.extra, self.systems = extra, systems
+
+    def invoke(self, context):
+        if self.systems and sys.platform == "win32":
+            raise click.UsageError(f"aelib {self.name} needs {self.systems}; this is Windows")
+        if missing := [name for name in EXTRAS.get(self.extra, ()) if not importlib.util.find_spec(name)]:
+            remedy = f'python -m pip install "aelib[{self.extra}]"'
+            raise click.UsageError(f"aelib {self.name} needs {', '.join(missing)}, not installed here; {remedy}")
+        return super().invoke(context)
+
+
+class _Place(click.ParamType):
+    """A path on this machine, with ~ expanded."""
+
+    name = "path"
+
+    def convert(self, value, param, context):
+        what = param.opts[0] if isinstance(param, click.Option) else param.metavar
+        if not value.strip():
+            raise click.UsageError(f"{what} must be a path; received an empty text")
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+            raise click.UsageError(f"{what} must be a path on this machine; received the URL {value[:200]!r}")
+        path = os.path.expanduser(value)
+        if path.startswith("~"):
+            raise click.UsageError(f"{what} must be a path; received {value[:200]!r}, of a user without a home folder")
+        return path
+
+
+@click.group(cls=terminal.Group, invoke_without_command=True, context_settings=CONTEXT)
+@click.version_option(__version__, message="aelib %(version)s")
+@click.pass_context
+def cli(context):
     """Autoencoders in guided notebooks: execute and check them, fetch their data, hand out and grade assignments."""
+    if context.invoked_subcommand is None:
+        terminal.echo(context.get_help())
 
 
-def _asks_for_a_run(command):
-    """The options that `run` and `sweep` share."""
-    shared = (
-        click.option("--profile", default="standard", metavar="NAME", help="quick, standard (the default) or full."),
-        click.option(
-            "--backend",
-            default=lambda: os.environ.get("KERAS_BACKEND") or "tensorflow",
-            metavar="NAME",
-            help="tensorflow, jax or torch; $KERAS_BACKEND or tensorflow by default.",
-        ),
-        click.option(
-            "-p",
-            "given",
-            nargs=2,
-            multiple=True,
-            metavar="NAME VALUE",
-            help="A parameter's value; series.toml lists them.",
-        ),
-        click.option(
-            "--deadline",
-            type=click.FloatRange(min=0, min_open=True),
-            callback=_finite,
-            metavar="SECONDS",
-            help="End a notebook that takes longer; without it there is no limit.",
-        ),
-    )
-    for option in reversed(shared):
-        command = option(command)
-    return command
+def _out(default, help, metavar="FOLDER"):
+    return click.option("--out", default=default, type=_Place(), metavar=metavar, help=help)
 
 
 def _finite(context, option, value):
@@ -49,48 +85,69 @@ def _finite(context, option, value):
     return value
 
 
-@cli.command()
+def _run_options(command):
+    """Add the options that `run` and `sweep` share."""
+    options = (
+        click.option("--profile", default="standard", metavar="NAME", help=PROFILE),
+        click.option("--backend", default="tensorflow", envvar="KERAS_BACKEND", metavar="NAME", help=BACKEND),
+        click.option("-p", "given", nargs=2, multiple=True, metavar="NAME VALUE", help=PARAMETER),
+        click.option(
+            "--deadline", type=click.FloatRange(0, min_open=True), callback=_finite, metavar="SECONDS", help=DEADLINE
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command("list")
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
-@_asks_for_a_run
-@click.option("--out", default="reports", show_default=True, metavar="FOLDER", help="Where the report goes.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Notebooks at a time.")
+def list_(notebooks):
+    """Show notebooks (all by default) with their parameters, profiles and targets."""
+    from aelib.series import listing, spec
+
+    terminal.echo(listing.text(spec.chosen(spec.load_series(), notebooks)))
+
+
+@cli.command(cls=_Command, extra="run", systems="Linux, macOS or WSL")
+@click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
+@terminal.verbosity_options("Print a line for every cell, with its time.")
+@_run_options
+@_out("reports", "Where the report goes.")
+@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Notebooks at a time.")
 def run(notebooks, profile, backend, given, deadline, out, jobs):
-    """Execute notebooks of the series (all of them by default), check their targets, publish a report.
+    """Execute notebooks of the series (all by default), check their targets, and publish a report.
+
+    NOTEBOOK is a name, the beginning or a word of it, or a path: 01, compression, notebooks/01_compression.ipynb.
 
     Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a notebook did not finish; 130 or 143
     interrupted.
     """
-    # Here, so that help and mistakes need not wait for papermill and nbconvert.
+    # Imported here, so that help and usage errors need not wait for papermill and nbconvert.
     from aelib.series import results, runner
 
     plans = runner.plan(notebooks, profile, backend, given)
     try:
         done, signal = runner.run(plans, profile, backend, out, jobs=jobs, deadline=deadline)
     except OSError as error:
-        return _refuse(f"the report could not be written: {error}", 3)
-    click.echo(results.verdict_text(done))
-    click.echo(f"\n{os.path.join(out, 'index.html')}")
+        raise _Unfinished(f"the report could not be written: {error}") from error
+    terminal.echo(results.verdict_text(done, terminal.paint))
+    terminal.echo(f"\n{os.path.join(out, 'index.html')}")
     return {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}.get(signal, done.exit_code)
 
 
-@cli.command()
+@cli.command(cls=_Command, extra="sweep", systems="Linux, macOS or WSL")
 @click.argument("notebook", metavar="NOTEBOOK")
-@click.option(
-    "--grid",
-    "grids",
-    multiple=True,
-    required=True,
-    metavar="NAME=V1,V2,...",
-    help="A parameter, or backend, and the values it takes; 0..9 stands for ten. Several grids are combined.",
-)
-@_asks_for_a_run
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="On this machine; a half per core by default.")
-@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, instead: its workers need this checkout.")
-@click.option("--out", default="sweeps", show_default=True, metavar="FOLDER", help="Where the table goes.")
+@click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=V1,V2,...", help=GRID)
+@terminal.verbosity_options("Print a line for every point, with its time; so it does without -v, too.")
+@_run_options
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="On this machine; by default half the cores.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster to use instead; its workers need this aelib.")
+@_out("sweeps", "Where the table goes.")
 def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler, out):
-    """Execute a notebook at every point of a grid, on Dask; leave one table of it and a plot.
+    """Execute a notebook at every point of a grid, on Dask, and write one table and a plot.
 
-    A point that reached its end is kept in the folder and not done again, until the notebook, the library or a
+    A point that was finished is kept in the folder and not executed again, until the notebook, the library or a
     version changes.
 
     Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a point did not finish; 130 interrupted.
@@ -104,18 +161,18 @@ def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler
     try:
         rows = sweeps.sweep(planned, points, profile, out, workers=workers, scheduler=scheduler, deadline=deadline)
     except sweeps.LostScheduler as error:
-        return _refuse(error, 3)
+        raise _Unfinished(str(error)) from error
     except OSError as error:
-        return _refuse(f"the table could not be written: {error}", 3)
-    click.echo(table.text(rows, [one.varied for one in points]))
-    click.echo(f"\n{os.path.join(out, planned.name)}.csv")
+        raise _Unfinished(f"the table could not be written: {error}") from error
+    terminal.echo(table.text(rows, [one.varied for one in points], terminal.paint))
+    terminal.echo(f"\n{os.path.join(out, planned.name)}.csv")
     return sweeps.exit_code(rows)
 
 
 @cli.command()
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 def data(names):
-    """Fetch and verify the named sets of images; without a name, list what there is."""
+    """Download and verify the named data sets; without a name, list them."""
     from aelib.data import NAMES, DataError, describe, fetch
 
     for name in names:
@@ -123,48 +180,33 @@ def data(names):
             raise click.UsageError(f"no data {name!r}; there are {', '.join(NAMES)}")
     try:
         for name in names or NAMES:
-            click.echo(fetch(name) if names else describe(name))
+            terminal.echo(fetch(name) if names else describe(name))
     except DataError as error:
-        return _refuse(error)
-    return 0
+        raise click.UsageError(str(error)) from error
 
 
-@cli.command()
+@cli.command(cls=_Command, extra="classroom")
 @click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT ...]")
-@click.option("--out", default="release", show_default=True, metavar="FOLDER", help="A new folder for the students.")
+@_out("release", "A new folder for the students.")
 def release(assignments, out):
-    """Make the student version of assignments (all of them by default), with what they need to run."""
+    """Make the student version of assignments (all by default), with what they need to run."""
     from aelib.classroom.release import release as make
 
     for path in make(assignments, out):
-        click.echo(path)
-    return 0
+        terminal.echo(path)
 
 
-@cli.command()
-@click.argument("submissions", metavar="SUBMISSIONS")
-@click.option("--assignment", "name", metavar="NAME", help="Which one it is; needed where it cannot be told.")
-@click.option("--out", default="grades", show_default=True, metavar="FOLDER", help="Where the grades go.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Submissions at a time.")
-@click.option(
-    "--time-limit",
-    default=600.0,
-    show_default=True,
-    type=click.FloatRange(min=1, max=86400),
-    metavar="SECONDS",
-    help="For all of a submission; a single step gets half of what is left.",
-)
-@click.option(
-    "--memory-limit",
-    default=4096,
-    show_default=True,
-    type=click.IntRange(min=128),
-    metavar="MB",
-    help="For a submission and all that it starts.",
-)
+@cli.command(cls=_Command, extra="classroom", systems="Linux or WSL")
+@click.argument("submissions", type=_Place(), metavar="SUBMISSIONS")
+@click.option("--assignment", "name", metavar="NAME", help=ASSIGNMENT)
+@terminal.verbosity_options()
+@_out("grades", "Where the grades go.")
+@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Submissions at a time.")
+@click.option("--time-limit", default=600.0, type=click.FloatRange(1, 86400), metavar="SECONDS", help=TIME_LIMIT)
+@click.option("--memory-limit", default=4096, type=click.IntRange(min=128), metavar="MB", help=MEMORY_LIMIT)
 @click.option("--trust-submissions", is_flag=True, help="Run them without a sandbox: they can do whatever you can.")
 def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissions):
-    """Grade the notebooks of a class: a folder with a folder (or zip, or notebook) per student, or a zip of that.
+    """Grade the notebooks of a class: a folder with a folder, zip or notebook per student, or a zip of that.
 
     Exit code: 0 every submission has its grade, whatever it is; 2 bad usage; 130 interrupted.
     """
@@ -173,28 +215,33 @@ def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissi
     return command.grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissions)
 
 
-def main():
-    """Run the command line; a user's mistake is one line and exit code 2."""
-    from aelib.series.spec import UsageError
+@cli.command()
+@_out("autoencoders.zip", "A new folder, or a zip if the name ends in .zip.", metavar="PATH")
+def bundle(out):
+    """Make a folder or zip of the notebooks with the library, for students to install and open."""
+    from aelib.bundle import bundle as make
 
+    terminal.echo(make(out))
+
+
+def main():
+    """Run the command line. A usage error is one line and exit code 2; printing never changes the exit code."""
+    terminal.guard()
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="aelib", standalone_mode=False)
     except click.ClickException as error:
-        code = _refuse(error.format_message())
+        terminal.error(error.format_message())
+        code = 3 if isinstance(error, _Unfinished) else 2
     except UsageError as error:
-        code = _refuse(error)
+        terminal.error(error)
+        code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except Exception:
         # Python's own exit code for a crash is 1, which here says that a target was missed.
         traceback.print_exc()
         code = 3
-    sys.exit(code)
-
-
-def _refuse(message, code=2):
-    click.echo("error: " + " ".join(str(message).split()), err=True)
-    return code
+    sys.exit(code or 0)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ def test_a_parameter_is_checked_by_name_type_and_range(refused, given, words):
     ("arguments", "words"),
     [
         (["three"], "no notebook 'three'; the series has one, two"),
-        (["../one"], "no notebook '../one'"),
+        (["../one"], "'../one' does not exist; the series has one, two"),
+        (["../one.ipynb"], "'../one.ipynb' does not exist; the series has one, two"),
         (["--profile", "slow"], "profile must be one of quick, standard, full; received 'slow'"),
         (["--backend", "theano"], "backend must be one of tensorflow, jax, torch; received 'theano'"),
         (["--jobs", "0"], "--jobs"),
@@ -87,7 +88,7 @@ def test_an_unknown_choice_is_refused_and_what_is_allowed_is_named(refused, argu
 
 
 @pytest.mark.parametrize(
-    ("missing", "words"), [("jax", "backend jax is not installed"), ("ipykernel", "no kernel is installed")]
+    ("missing", "words"), [("jax", "backend jax is not installed"), ("ipykernel", "aelib run needs ipykernel")]
 )
 def test_what_is_not_installed_is_refused(refused, monkeypatch, missing, words):
     find = importlib.util.find_spec

@@ -55,17 +55,29 @@ def picture(notebook, profile, rows, varied):
     return data.getvalue()
 
 
-def text(rows, varied):
-    """A line per point for the terminal, without the metrics; of many, only the first that did not pass."""
+def text(rows, varied, paint=str):
+    """Return a line per point for the terminal, without the metrics; of many, only the first that missed or failed.
+
+    Args:
+        rows: the lines of the table, as `row` makes them.
+        varied: what was varied in each of them.
+        paint: function from a status to the same word in color.
+    """
     chosen = list(zip(rows, varied, strict=True))
     if len(rows) > LINES:
         chosen = [(row, point) for row, point in chosen if row["status"] != "passed"][:LINES]
     lines = [(*point.values(), row["status"], f"{row['seconds']:.0f} s", row["cause"][:100]) for row, point in chosen]
     counts = Counter(row["status"] for row in rows)
-    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    summary = ", ".join(f"{count} {paint(status)}" for status, count in counts.items())
     if not lines:
         return summary
-    return text_table((*varied[0], "status", "time", "cause"), lines) + f"\n\n{summary}"
+    head, line, *table = text_table((*varied[0], "status", "time", "cause"), lines).split("\n")
+    # Painted once the columns are aligned: the codes of a color have a length.
+    left = head.rindex("status")
+    for index, (row, _) in enumerate(chosen):
+        right = left + len(row["status"])
+        table[index] = table[index][:left] + paint(row["status"]) + table[index][right:]
+    return "\n".join([head, line, *table, "", summary])
 
 
 def _axes(varied):

@@ -1,0 +1,181 @@
+"""Write to the terminal. Whatever becomes of the output, the exit code is the one that the work deserves."""
+
+import functools
+import io
+import os
+import sys
+from contextlib import contextmanager, suppress
+
+import click
+
+COLORS = {
+    "yes": "green",
+    "passed": "green",
+    "NO": "yellow",
+    "missed": "yellow",
+    "failed": "red",
+    "timeout": "red",
+    "interrupted": "red",
+    "error:": "red",
+}
+# For an encoding that lacks a character; of the others it shows a question mark.
+ASCII = str.maketrans({"≤": "<=", "≥": ">=", "…": "...", "×": "x", "–": "-", "—": "-", "’": "'", "“": '"', "”": '"'})
+
+verbosity = "normal"  # of the progress: "quiet", "normal" or "verbose"; set by `progress`
+
+
+class SafeStream(io.TextIOBase):
+    """A text stream that never fails: it writes what can be written and drops the rest.
+
+    It hides the `buffer` of the stream, so that no library writes around it.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    @property
+    def encoding(self):
+        return self._stream.encoding or "utf-8"
+
+    @property
+    def errors(self):
+        return "replace"
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return self._stream.fileno()
+
+    def isatty(self):
+        with suppress(ValueError):
+            return self._stream.isatty()
+        return False
+
+    def write(self, text):
+        try:
+            self._stream.write(_encodable(text, self.encoding))
+        except (OSError, ValueError):
+            self._give_up()
+        return len(text)
+
+    def flush(self):
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._give_up()
+
+    def _give_up(self):
+        # What is still in a buffer must go somewhere, or Python complains about it when it exits.
+        with suppress(OSError, ValueError):
+            descriptor = self._stream.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+
+
+class Command(click.Command):
+    """A subcommand that `aelib --help` describes in a whole sentence; click cuts it where the line ends."""
+
+    def get_short_help_str(self, limit=45):
+        return " ".join(self.help.partition("\n\n")[0].split())
+
+
+class Group(click.Group):
+    """A command that lists its subcommands in the order in which they were added."""
+
+    command_class = Command
+
+    def list_commands(self, context):
+        return list(self.commands)
+
+
+class Nowhere(io.TextIOBase):
+    """A text stream that drops everything."""
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        return len(text)
+
+
+def guard():
+    """Make stdout and stderr safe for everything that prints: click, tqdm, print, a traceback."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Closed from the start. The next file to be opened would get the number, and take what is printed.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, SafeStream):
+            setattr(sys, name, Nowhere() if stream is None else SafeStream(stream))
+
+
+def echo(text, err=False):
+    """Print a line to stdout, or to stderr."""
+    click.echo(text, file=sys.stderr if err else sys.stdout, color=has_color(err))
+
+
+def error(message):
+    """Print an error to stderr, in one line."""
+    echo(f"{paint('error:', err=True)} {' '.join(str(message).split())}", err=True)
+
+
+def paint(word, err=False):
+    """Return one of the words of COLORS in its color, if the stream that it is meant for shows colors."""
+    return click.style(word, fg=COLORS[word]) if word in COLORS and has_color(err) else word
+
+
+def has_color(err=False):
+    """Return whether to print in color: to a terminal, unless NO_COLOR or FORCE_COLOR say otherwise."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return os.environ.get("TERM") != "dumb" and (sys.stderr if err else sys.stdout).isatty()
+
+
+@contextmanager
+def progress(wanted):
+    """Show progress as wanted inside a `with`: "quiet", "normal" or "verbose".
+
+    Progress is all that is written to stderr meanwhile. An error is raised, and printed outside.
+    """
+    global verbosity
+    before = verbosity, sys.stderr
+    verbosity = wanted
+    if wanted == "quiet":
+        sys.stderr = Nowhere()
+    try:
+        yield
+    finally:
+        verbosity, sys.stderr = before
+
+
+def verbosity_options(verbose_help=None):
+    """Add -q, and -v where there is a help text for it, to a command, and show its progress accordingly."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def command(*args, quiet, verbose=False, **kwargs):
+            if quiet and verbose:
+                raise click.UsageError("--quiet and --verbose exclude each other")
+            with progress("quiet" if quiet else "verbose" if verbose else "normal"):
+                return function(*args, **kwargs)
+
+        if verbose_help:
+            command = click.option("-v", "--verbose", is_flag=True, help=verbose_help)(command)
+        return click.option("-q", "--quiet", is_flag=True, help="Print the result and errors only.")(command)
+
+    return decorate
+
+
+def _encodable(text, encoding):
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(ASCII).encode(encoding, "replace").decode(encoding)
+    return text
