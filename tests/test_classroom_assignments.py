@@ -186,7 +186,7 @@ def test_a_student_can_run_the_release_and_is_told_what_is_missing(release, unpa
     code = (
         "import json, sys\n"
         "notebook = json.load(open('sparse.ipynb'))\n"
-        "cells = [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == 'code']\n"
+        "_, *cells = [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == 'code']\n"
         "names = {'__name__': '__main__'}\n"
         "exec(cells[0], names)\n"
         "exec('def l1(z):\\n    return abs(z).mean()', names)\n"

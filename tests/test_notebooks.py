@@ -12,11 +12,13 @@ from click.testing import CliRunner
 from aelib import explorer
 from aelib.__main__ import cli
 from aelib.series import lecture
+from aelib.series.first_cell import first_cell
 from aelib.series.spec import load_series
 
 ROOT = Path(__file__).parents[1]
 GUIDED = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+ASSIGNMENTS = sorted((ROOT / "notebooks" / "assignments").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", GUIDED + SOLUTIONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 each_guided = pytest.mark.parametrize("path", GUIDED, ids=lambda path: path.stem)
 
@@ -35,6 +37,11 @@ def test_is_stored_without_outputs(path):
         assert not cell.outputs and cell.execution_count is None, cell.id
 
 
+@pytest.mark.parametrize("path", GUIDED + SOLUTIONS + ASSIGNMENTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_begins_with_the_cell_that_installs_aelib_where_it_is_missing(path):
+    assert code_cells(path)[0] == nbformat.from_dict({**first_cell(), "source": "".join(first_cell()["source"])})
+
+
 @each_notebook
 def test_cell_ids_are_names_and_cells_are_short(path):
     notebook = nbformat.read(path, 4)
@@ -47,7 +54,7 @@ def test_cell_ids_are_names_and_cells_are_short(path):
 
 @each_guided
 def test_every_parameter_is_used_and_none_is_assigned_anew(path):
-    cells = code_cells(path)
+    _, *cells = code_cells(path)  # but the one that installs aelib
     first, *others = [symtable.symtable(cell.source, cell.id, "exec") for cell in cells]
     parameters = {symbol.get_name() for symbol in first.get_symbols() if symbol.is_assigned()}
     assert first.get_name() == "top" and "seed" in parameters
