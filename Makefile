@@ -13,7 +13,7 @@ TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # PyTorch's threads wait in a long busy loop otherwise, which a second process on the same cores makes very slow.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: report test test-backends bench matrix lab lint bundle first-cells
+.PHONY: report test test-backends bench matrix lab lint bundle first-cells constraints
 
 # The whole series, headless: prints the verdict table and the path of the page.
 report: .venv/ready
@@ -51,6 +51,11 @@ bundle: .venv/ready
 # The cell that begins every notebook, written anew: after a new notebook, or another repository in pyproject.toml.
 first-cells: .venv/ready
 	$(BIN)/python -m aelib.series.first_cell
+
+# The versions of this environment, as constraints. Commit them when the tests and the series have passed with them.
+constraints: .venv/ready-backends
+	(echo "# Versions that were tried together on Python 3.11: pip install ... -c constraints.txt (made by make constraints)"; \
+	$(BIN)/python -m pip freeze --exclude-editable | sed -e 's/+cpu$$//' -e 's/^tensorflow.cpu==\(.*\)/&\ntensorflow==\1/') > constraints.txt
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ _RUN = ("papermill", "nbconvert", "nbformat", "ipykernel", "nh3", "latex2mathml"
 EXTRAS = {  # the packages without which a subcommand cannot work, by the extra that brings them
     "run": _RUN,
     "sweep": (*_RUN, "dask", "distributed", "pandas", "pyarrow"),
-    "classroom": (*_RUN, "nbgrader", "copydetect"),
+    "classroom": (*_RUN, "copydetect"),
 }
 PROFILE = "quick, standard or full."
 BACKEND = "tensorflow, jax or torch; KERAS_BACKEND in the environment sets it, too."
@@ -185,7 +185,7 @@ def data(names):
         raise click.UsageError(str(error)) from error
 
 
-@cli.command(cls=_Command, extra="classroom")
+@cli.command(cls=_Command, extra="run")
 @click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT ...]")
 @_out("release", "A new folder for the students.")
 def release(assignments, out):

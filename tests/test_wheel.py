@@ -1,0 +1,112 @@
+"""The wheel and the sdist, built and installed for real: what works away from the checkout."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import aelib
+
+ROOT = Path(__file__).parents[1]
+# What a terminal of somebody else has: none of this environment's settings but the way to the package index.
+NETWORK = re.compile(r"PIP_.*|SSL_.*|.*_proxy|LANG", re.I)
+BARE = {name: value for name, value in os.environ.items() if NETWORK.fullmatch(name)}
+
+
+def call(*command, cwd, **environment):
+    """Execute a command in a folder, with a bare environment; its output. The test fails where the command does."""
+    environment = {**BARE, "PATH": "/usr/bin:/bin", "HOME": str(cwd), **environment}
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder with the sdist, and the wheel that was made from it."""
+    out = tmp_path_factory.mktemp("dist")
+    call(sys.executable, "-m", "build", "--outdir", out, ROOT, cwd=out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def elsewhere(built, tmp_path_factory):
+    """A fresh environment with the wheel and its extras `tensorflow,run`: its folder of programs, an empty folder."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    call(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
+    (wheel,) = built.glob("*.whl")
+    pip = (folder / "venv" / "bin" / "python", "-m", "pip")
+    call(*pip, "install", "-q", "-c", ROOT / "constraints.txt", f"{wheel}[tensorflow,run]", cwd=folder)
+    call(*pip, "check", cwd=folder)
+    (folder / "work").mkdir()
+    return folder / "venv" / "bin", folder / "work"
+
+
+def test_both_pass_the_check_of_the_index(built):
+    out = call(sys.executable, "-m", "twine", "check", "--strict", *built.iterdir(), cwd=built)
+    assert out.count("PASSED") == 2
+
+
+def test_both_carry_data_notebooks_and_templates_and_nothing_of_this_machine(built):
+    (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        in_wheel = set(archive.namelist())
+        about = archive.read(next(name for name in in_wheel if name.endswith("/METADATA"))).decode()
+    with tarfile.open(sdist) as archive:
+        in_sdist = {name.partition("/")[2] for name in archive.getnames()}
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    ours = set(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    assert in_sdist <= ours | {"PKG-INFO"}
+    for name in ours:
+        if name.startswith("aelib/") or name.endswith(".ipynb") or name == "notebooks/series.toml":
+            inside = name if name.startswith("aelib/") else f"aelib/_repository/{name}"
+            assert name in in_sdist and inside in in_wheel, name
+    assert {"aelib/_repository/data/mnist_5k.npz", "aelib/py.typed"} <= in_wheel
+    assert not [name for name in in_wheel | in_sdist if re.search(r"__pycache__|\.venv|reports/|mnist\.npz", name)]
+    for field in ("License-Expression: MIT", "Requires-Python: <3.14,>=3.11", f"Version: {aelib.__version__}", "Project-URL"):
+        assert field in about, field
+
+
+def test_the_command_line_works_from_an_unrelated_folder(elsewhere):
+    programs, work = elsewhere
+    assert call(programs / "aelib", "--version", cwd=work).split()[-1] == aelib.__version__
+    code = "from aelib import data; print(data.load())"
+    # Importing a backend is not needed for data.
+    assert "train (3500, 28, 28, 1)" in call(programs / "python", "-c", code, cwd=work)
+    assert "01_compression" in call(programs / "aelib", "list", cwd=work)
+    listed = call(programs / "aelib", "data", cwd=work)
+    assert listed.count("not fetched yet") == 3 and "refused" not in listed
+    assert os.listdir(work) == []
+
+
+def test_a_notebook_is_executed_from_an_unrelated_folder(elsewhere):
+    programs, work = elsewhere
+    call(programs / "aelib", "run", "01_compression", "--profile", "quick", "--out", work / "out", cwd=work)
+    results = json.loads((work / "out" / "results.json").read_text())
+    assert results["notebooks"][0]["status"] == "passed" and "tensorflow" in results["versions"]
+
+
+def test_a_release_made_by_an_installed_aelib_installs_again(elsewhere, tmp_path):
+    programs, work = elsewhere
+    call(programs / "aelib", "release", "--out", tmp_path / "release", cwd=work)
+    call(programs / "aelib", "bundle", "--out", tmp_path / "bundle.zip", cwd=work)
+    assert len(list((tmp_path / "release").glob("*.ipynb"))) == 3
+    (wheel,) = (tmp_path / "release").glob("*.whl")
+    python = programs / "python"
+    # In the same environment, whose dependencies are those of the wheel: as a student would, without the network.
+    command = ("install", "-q", "--no-index", "--no-deps", "--target", tmp_path / "site", "--find-links", ".", "aelib")
+    call(python, "-m", "pip", *command, cwd=wheel.parent)
+    code = (
+        "import aelib; from aelib import data; from aelib.classroom import expect; print(aelib.__file__, data.load())"
+    )
+    said = call(python, "-c", code, cwd=tmp_path, PYTHONPATH=tmp_path / "site")
+    assert said.startswith(str(tmp_path / "site")) and "Images(mnist-5k" in said
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
+        names = archive.namelist()
+    assert "bundle/01_compression.ipynb" in names and not [name for name in names if "assignment" in name]
