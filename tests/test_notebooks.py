@@ -110,11 +110,6 @@ def test_lecture_map_names_cells_that_exist(path):
     assert named and named | {SERIES[path.stem].picture} <= ids
 
 
-def test_the_readme_shows_the_lecture_map_of_the_series():
-    shown = [row for row in (ROOT / "README.md").read_text().splitlines() if re.match(r"\|.*\| \d\d_\w+\.ipynb:", row)]
-    assert shown == [one.markdown for one in LECTURE]
-
-
 @each_guided
 def test_every_picture_says_in_words_what_it_shows(quick_run, path):
     page = (quick_run / f"{path.stem}.html").read_text()
