@@ -1,10 +1,10 @@
-"""Copy the tables that the benchmarks left into README.md and COSTS.md, each between its marks."""
+"""Copy the tables that the benchmarks left into docs/benchmarks.md and docs/costs.md, each between its marks."""
 
 import re
-from pathlib import Path
 
 from bench import CHECKOUT, OUT
 
+PAGES = ("docs/benchmarks.md", "docs/costs.md")
 MARKS = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -19,5 +19,5 @@ def filled(text):
 
 
 if __name__ == "__main__":
-    for path in (CHECKOUT / "README.md", Path(__file__).with_name("COSTS.md")):
+    for path in (CHECKOUT / name for name in PAGES):
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
