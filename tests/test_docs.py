@@ -1,0 +1,210 @@
+"""README, docs/ and their neighbors: links, commands, cells, versions and hosts that they name."""
+
+import json
+import re
+import shlex
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from aelib import __version__
+from aelib.__main__ import cli
+from aelib.series import lecture
+from aelib.series.spec import chosen, load_series
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
+SERIES = load_series()
+MAX_README_LINES = 150
+# Papers, licenses, and the form of the changelog. The repository's own address is in pyproject.toml alone.
+HOSTS = {"arxiv.org", "creativecommons.org", "distributed.dask.org", "doi.org", "keepachangelog.com"}
+LINK = re.compile(r"!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def prose(text):
+    """The text without blocks of code and spans of code."""
+    lines = [line for line in FENCE.sub("", text).splitlines() if not line.startswith("    ")]
+    return re.sub(r"`[^`\n]*`", "", "\n".join(lines))
+
+
+def headings(text):
+    """[(level, heading)], which comments in blocks of code are not."""
+    return [(len(found[1]), found[2]) for found in re.finditer(r"^(#+) (.*)$", FENCE.sub("", text), re.M)]
+
+
+def anchors(text):
+    """What a link to a heading may name, as GitHub and MyST make it."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for _, heading in headings(text)}
+
+
+def commands(text):
+    """The lines of code blocks, and the spans of code, that call aelib: [its arguments as one text]."""
+    blocks = "\n".join([*FENCE.findall(text), *re.findall(r"^ {4,}\S.*$", text, re.M)])
+    lines = [re.sub(r"^(\.venv/bin/)?(python -m )?(?=aelib\b)", "", line.strip()) for line in blocks.splitlines()]
+    return [line.removeprefix("aelib").strip() for line in lines if re.match(r"aelib( |$)", line)]
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= MAX_README_LINES
+
+
+@each_page
+def test_a_page_has_one_title_and_no_level_is_left_out(path):
+    levels = [level for level, _ in headings(path.read_text(encoding="utf-8"))]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+@each_page
+def test_every_relative_link_leads_to_a_file_and_a_heading(path):
+    for found in LINK.finditer(prose(path.read_text(encoding="utf-8"))):
+        target, _, anchor = found["target"].partition("#")
+        if target.startswith(("http:", "https:")):
+            continue
+        there = (path.parent / target).resolve() if target else path
+        assert there.exists(), f"{path.name}: {found['target']}"
+        assert ROOT in there.parents, f"{path.name}: {found['target']} leaves the repository"
+        if anchor:
+            assert anchor in anchors(there.read_text(encoding="utf-8")), f"{path.name}: {found['target']}"
+
+
+@each_page
+def test_every_picture_has_alternative_text(path):
+    pictures = re.findall(r"!\[([^\]]*)\]", prose(path.read_text(encoding="utf-8")))
+    assert all(len(text) > 40 for text in pictures)
+
+
+def test_the_readme_shows_three_pictures():
+    assert len(re.findall(r"^!\[", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)) == 3
+
+
+def test_every_page_of_the_documentation_is_in_its_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    linked = {found["target"] for found in LINK.finditer(index)}
+    assert {path.name for path in DOCS} - {"index.md"} <= linked
+
+
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "CITATION.cff"], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_address_but_of_papers_and_licenses(path):
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"].values()
+    found = re.findall(r"https?://[^\s)\"'>`]+", path.read_text(encoding="utf-8"))
+    allowed = own if path.suffix == ".cff" else ()
+    wrong = [url for url in found if url not in allowed and url.split("/")[2] not in HOSTS]
+    assert not wrong
+
+
+def test_the_lecture_map_is_the_generated_one():
+    expected = lecture.page(SERIES.values())
+    current = (ROOT / "docs" / "lecture-map.md").read_text(encoding="utf-8")
+    assert current == expected, "python -m aelib.series.lecture > docs/lecture-map.md"
+
+
+def test_the_lecture_map_has_every_statement_with_its_cells_and_metrics():
+    page = lecture.page(SERIES.values())
+    statements = lecture.statements(SERIES.values())
+    assert len(statements) > 20
+    for one in statements:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {one.text} |")]
+        assert all(f"`{name}`" in row for name in (*one.cells, *one.metrics))
+    assert all(f"/{notebook.path.name})" in page for notebook in SERIES.values())
+
+
+def test_cells_in_the_teaching_plan_exist_in_the_notebook_of_their_week():
+    weeks = (ROOT / "docs" / "teaching-plan.md").read_text(encoding="utf-8").split("\n## Week ")[1:]
+    assert len(weeks) >= 3
+    for week in weeks:
+        (name,) = set(re.findall(r"\(\.\./notebooks/([\w/]+)\.ipynb\)", week.split("\n## ")[0]))
+        cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        ids = {cell["id"] for cell in cells}
+        rows = [line for line in week.splitlines() if line.startswith("| ") and "`" in line]
+        named = {cell for row in rows for cell in re.findall(r"`([\w-]+)`", row.split("|")[2])}
+        assert len(rows) >= 4 and len(named) >= 8
+        assert named <= ids, f"week {week[:1]}: {named - ids}"
+
+
+def test_the_teaching_plan_names_every_notebook_and_assignment():
+    plan = (ROOT / "docs" / "teaching-plan.md").read_text(encoding="utf-8")
+    assert all(f"/{notebook.path.name})" in plan for notebook in SERIES.values())
+    assert all(f"*{path.stem}*" in plan for path in (ROOT / "notebooks" / "assignments").glob("*.ipynb"))
+
+
+def test_tasks_and_points_of_the_assignments_are_as_the_page_on_grading_says():
+    page = (ROOT / "docs" / "grading.md").read_text(encoding="utf-8")
+    for path in (ROOT / "notebooks" / "assignments").glob("*.ipynb"):
+        about = [cell["metadata"].get("nbgrader", {}) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+        points = [one["points"] for one in about if one.get("points")]
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| [{path.stem}]")]
+        assert row.split("|")[2].strip().startswith(f"{len(points)}:")
+        assert row.split("|")[3].strip() == f"{sum(points)}"
+
+
+@each_page
+def test_commands_in_blocks_of_code_are_ones_that_aelib_takes(path):
+    for line in commands(path.read_text(encoding="utf-8")):
+        parse(shlex.split(line, comments=True))
+
+
+def parse(arguments):
+    """Parse as the command line would, without running anything; notebooks are looked up."""
+    name, rest = arguments[0], arguments[1:]
+    assert name in cli.commands, f"aelib {name}"
+    try:
+        context = cli.commands[name].make_context(name, list(rest))
+    except click.exceptions.Exit:  # --help
+        return
+    except click.ClickException as error:
+        pytest.fail(f"aelib {' '.join(arguments)}: {error.format_message()}")
+    given = context.params.get("notebooks") or [one for one in [context.params.get("notebook")] if one]
+    names = [one for one in given if one != "NAME"]
+    assert not names or chosen(SERIES, names)
+    parameters = {key for notebook in SERIES.values() for key in notebook.parameters} | {"backend"}
+    varied = [grid.partition("=")[0] for grid in context.params.get("grids") or ()]
+    assert {*varied, *(key for key, _ in context.params.get("given") or ())} <= parameters
+
+
+def test_there_are_commands_to_check():
+    found = [line for path in PAGES for line in commands(path.read_text(encoding="utf-8"))]
+    assert len(found) > 10 and {line.split()[0] for line in found} >= {"run", "sweep", "release", "grade", "bundle"}
+
+
+@each_page
+def test_subcommands_options_and_make_targets_in_the_text_exist(path):
+    text = path.read_text(encoding="utf-8")
+    spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    for name, rest in (found.groups() for span in spans if (found := re.match(r"aelib ([a-z]+)(.*)", span))):
+        assert name in cli.commands, f"{path.name}: aelib {name}"
+        known = {one for option in cli.commands[name].params for one in option.opts} | {"--help", "-h"}
+        assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", rest)) <= known, f"{path.name}: aelib {name}{rest}"
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    blocks = re.findall(r"^ {4,}(make .*)$", text, re.M)
+    for line in [*(span for span in spans if span.startswith("make ")), *blocks]:
+        named = [word for word in line.split("#")[0].split()[1:] if "=" not in word]
+        assert set(named) <= targets, f"{path.name}: {line}"
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    newest = re.search(r"^## (\S+) - (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert newest[1] == __version__
+    assert newest[2] == str(citation["date-released"])
+    for path in PAGES:
+        named = re.findall(r"aelib\[[\w,]+\]==([\w.]+?)[\"`]", path.read_text(encoding="utf-8"))
+        assert set(named) <= {__version__}, path.name
+
+
+def test_the_citation_agrees_with_the_metadata_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert [one["name"] for one in citation["authors"]] == [one["name"] for one in project["authors"]]
+    assert citation["license"] == project["license"]
+    assert citation["repository-code"] == project["urls"]["Repository"]
+    assert f"# {citation['title']}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
