@@ -1,14 +1,19 @@
 """The wheel and the sdist, built and installed for real: what works away from the checkout."""
 
+import functools
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
 import tarfile
+import threading
+import tomllib
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import aelib
@@ -69,7 +74,12 @@ def test_both_carry_data_notebooks_and_templates_and_nothing_of_this_machine(bui
             assert name in in_sdist and inside in in_wheel, name
     assert {"aelib/_repository/data/mnist_5k.npz", "aelib/py.typed"} <= in_wheel
     assert not [name for name in in_wheel | in_sdist if re.search(r"__pycache__|\.venv|reports/|mnist\.npz", name)]
-    for field in ("License-Expression: MIT", "Requires-Python: <3.14,>=3.11", f"Version: {aelib.__version__}", "Project-URL"):
+    for field in (
+        "License-Expression: MIT",
+        "Requires-Python: <3.14,>=3.11",
+        f"Version: {aelib.__version__}",
+        "Project-URL",
+    ):
         assert field in about, field
 
 
@@ -110,3 +120,40 @@ def test_a_release_made_by_an_installed_aelib_installs_again(elsewhere, tmp_path
     with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
         names = archive.namelist()
     assert "bundle/01_compression.ipynb" in names and not [name for name in names if "assignment" in name]
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """The address of a server on loopback with the repository, packed as a hosting site packs it."""
+    (tmp_path / "site" / "archive").mkdir(parents=True)
+    packed = ["git", "archive", "--prefix=autoencoders-HEAD/", "-o", tmp_path / "site" / "archive" / "HEAD.zip", "HEAD"]
+    subprocess.run(packed, cwd=ROOT, check=True)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "site")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("source", ["wheel", pytest.param("repository", marks=pytest.mark.weekly)])
+def test_a_notebook_opened_alone_installs_what_it_needs(built, repository, tmp_path, source):
+    # As in Colab or Kaggle: a kernel, one notebook, and no aelib. Up to the cell that loads the digits.
+    notebook = nbformat.read(ROOT / "notebooks" / "01_compression.ipynb", 4)
+    last = next(i for i, cell in enumerate(notebook.cells) if "load(" in cell.source and cell.cell_type == "code")
+    notebook.cells = notebook.cells[: last + 1]
+    alone = tmp_path / "a folder"
+    alone.mkdir()
+    if source == "wheel":
+        (wheel,) = built.glob("*.whl")
+        (alone / wheel.name).write_bytes(wheel.read_bytes())
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    notebook.cells[1].source = notebook.cells[1].source.replace(named, repository)
+    assert repository in notebook.cells[1].source
+    nbformat.write(notebook, alone / "one.ipynb")
+    call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    programs = tmp_path / "venv" / "bin"
+    call(programs / "python", "-m", "pip", "install", "-q", "ipykernel", "nbclient", cwd=tmp_path)
+    environment = {"KERAS_BACKEND": "jax", "no_proxy": "127.0.0.1", "PATH": f"{programs}:/usr/bin:/bin"}
+    call(programs / "jupyter", "execute", "--timeout=600", "--inplace", alone / "one.ipynb", cwd=alone, **environment)
+    shown = nbformat.read(alone / "one.ipynb", 4).cells[-1]
+    assert shown.execution_count == len([cell for cell in notebook.cells if cell.cell_type == "code"])
