@@ -19,7 +19,7 @@ MEASURED = ("time_to_error", "epoch", "growth", "classical", "series", "disk", "
 def load(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     yield importlib.import_module
-    for name in ("bench", "readme", *MEASURED):
+    for name in ("bench", "docs_tables", *MEASURED):
         sys.modules.pop(name, None)
 
 
@@ -46,18 +46,19 @@ def test_a_bound_is_judged_by_its_margin_and_its_tightness(load, op, bound, valu
 
 
 def test_tables_go_between_their_marks_and_nothing_else_changes(load, tmp_path, monkeypatch):
-    readme = load("readme")
-    monkeypatch.setattr(readme, "OUT", tmp_path)
+    docs_tables = load("docs_tables")
+    monkeypatch.setattr(docs_tables, "OUT", tmp_path)
     (tmp_path / "epoch.md").write_text("| new |\n")
     text = "a\n<!-- bench: epoch -->\n| old |\n<!-- end -->\nb\n<!-- bench: disk -->\n| kept |\n<!-- end -->\n"
-    assert readme.filled(text) == text.replace("old", "new")
-    assert readme.filled(readme.filled(text)) == readme.filled(text)
+    assert docs_tables.filled(text) == text.replace("old", "new")
+    assert docs_tables.filled(docs_tables.filled(text)) == docs_tables.filled(text)
 
 
-def test_every_benchmark_has_its_place_in_the_readme(load):
+def test_every_benchmark_has_its_place_in_the_docs(load):
     for name in MEASURED:
         load(name)
-    marks = re.findall(r"<!-- bench: (\w+) -->", (BENCHMARKS.parents[1] / "README.md").read_text(encoding="utf-8"))
+    pages = [(BENCHMARKS.parents[1] / name).read_text(encoding="utf-8") for name in load("docs_tables").PAGES]
+    marks = re.findall(r"<!-- bench: (\w+) -->", "".join(pages))
     assert sorted(marks) == sorted(MEASURED)
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from aelib import explorer
 from aelib.__main__ import cli
 from aelib.series import lecture
-from aelib.series.first_cell import first_cell
+from aelib.series.first_cell import CELL_ID, first_cell
 from aelib.series.spec import load_series
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +73,7 @@ def names_in(table):
 
 @each_notebook
 def test_has_one_title_and_as_much_prose_as_code(path):
-    cells = nbformat.read(path, 4).cells
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.id != CELL_ID]
     prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
     assert sum(len(re.findall(r"^# ", text, re.M)) for text in prose) == 1
     assert len(prose) >= len(cells) / 2
