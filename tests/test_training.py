@@ -369,6 +369,13 @@ def test_progress_is_at_most_a_dozen_lines_with_the_first_and_the_last_epoch(cap
     assert "mse 1.00000   penalty 0.50000   validation mse 2.00000" in lines[0]
 
 
+def test_no_penalty_is_shown_where_loss_and_mse_differ_by_rounding(capsys):
+    progress = history.Progress(2, 0.01, True)
+    for loss in (0.0389998, 0.0390000):
+        progress.on_epoch_end(0, {"loss": loss, "mse": 0.039 + 2e-6})
+    assert "penalty" not in capsys.readouterr().out
+
+
 @pytest.mark.backend
 def test_an_image_that_is_not_finite_stops_the_training_in_the_first_epoch():
     images = blobs()

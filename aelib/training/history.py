@@ -51,7 +51,8 @@ class Progress(keras.callbacks.Callback):
 
     def _line(self, epoch):
         history, epochs = self.history, self.epochs
-        penalty = f"   penalty {history.penalty[-1]:.5f}" if any(history.penalty) else ""
+        # Where five digits show none, there is none: the loss and the MSE are means that were summed in two orders.
+        penalty = f"   penalty {history.penalty[-1]:.5f}" if max(history.penalty) >= 5e-6 else ""
         checked = f"   validation mse {history.val_mse[-1]:.5f}" if history.val_mse else ""
         error = f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}   mse {history.mse[-1]:.5f}"
         return f"{error}{penalty}{checked}   {history.seconds[-1]:.1f} s"
