@@ -53,25 +53,13 @@ class SafeStream(io.TextIOBase):
         return False
 
     def write(self, text):
-        try:
+        with suppress(OSError, ValueError):
             self._stream.write(_encodable(text, self.encoding))
-        except (OSError, ValueError):
-            self._give_up()
         return len(text)
 
     def flush(self):
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._give_up()
-
-    def _give_up(self):
-        # What is still in a buffer must go somewhere, or Python complains about it when it exits.
         with suppress(OSError, ValueError):
-            descriptor = self._stream.fileno()
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, descriptor)
-            os.close(nowhere)
+            self._stream.flush()
 
 
 class Command(click.Command):

@@ -20,7 +20,9 @@ from aelib.series.spec import Target, UsageError, chosen, load_series
 from aelib.series.verdict import judge
 
 NAMES = ("01_compression", "02_sparse", "03_denoising", "rate_distortion", "interpretability", "generation")
-BARE = {"KERAS_BACKEND": "", "NO_COLOR": "", "FORCE_COLOR": "", "COLUMNS": "80", "PYTHONIOENCODING": ""}
+# Buffered, as by default: what is left in a buffer when Python exits is what fails last.
+BARE = dict.fromkeys(("KERAS_BACKEND", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING", "PYTHONUNBUFFERED"), "")
+BARE["COLUMNS"] = "80"
 # `aelib run` with the outcome of a run at hand: the texts, without a kernel. Its target is missed: exit code 1.
 CANNED = """
 import sys
@@ -406,8 +408,19 @@ def test_the_first_lines_of_a_list_can_be_read(series):
     assert (said.code, said.stdout, said.stderr) == (0, "01_compression: 01_compression\n", "")
 
 
+def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
+    code = (
+        "import os, sys\nfrom aelib import _terminal\n_terminal.guard()\n"
+        "file = open(sys.argv[1], 'w')\nprint(file.fileno() > 2, *map(os.get_inheritable, range(3)), file=file)"
+    )
+    for closed in ("<&-", ">&-", "<&- >&- 2>&-"):
+        subprocess.run(
+            ["bash", "-c", f'"$@" {closed}', "bash", sys.executable, "-c", code, tmp_path / "seen"], check=True
+        )
+        assert (tmp_path / "seen").read_text() == "True True True True\n"
+
+
 def test_a_run_without_any_open_stream_does_its_work(tmp_path):
-    """A real one, for what it starts must not take the numbers of the closed streams for its own files."""
     series = make_series(tmp_path / "series", {"one": ["print('hello')", check("0.9")]})
     shell = 'exec "$0" "$@" <&- >&- 2>&-'
     before = ("bash", "-c", shell, sys.executable, "-m", "aelib", "run", "--out")
@@ -480,8 +493,8 @@ def test_bundle_prints_the_path_of_what_it_made(aelib_command, monkeypatch):
     [
         (OUTS[0], "run", "papermill nbconvert nbformat ipykernel nh3 latex2mathml psutil tqdm jinja2"),
         (OUTS[1], "sweep", "papermill dask distributed pandas pyarrow"),
-        (OUTS[2], "classroom", "papermill nbgrader copydetect"),
-        (OUTS[3], "classroom", "papermill nbgrader copydetect"),
+        (OUTS[2], "run", "papermill nbformat"),
+        (OUTS[3], "classroom", "papermill nbformat copydetect"),
     ],
 )
 def test_missing_packages_are_named_with_the_extra_that_brings_them(aelib_command, monkeypatch, words, extra, packages):
