@@ -104,9 +104,9 @@ def _run_options(command):
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
 def list_(notebooks):
     """Show notebooks (all by default) with their parameters, profiles and targets."""
-    from aelib.series import listing, spec
+    from aelib.series import listing, selection, spec
 
-    terminal.echo(listing.text(spec.chosen(spec.load_series(), notebooks)))
+    terminal.echo(listing.text(selection.chosen(spec.load_series(), notebooks)))
 
 
 @cli.command(cls=_Command, extra="run", systems="Linux, macOS or WSL")

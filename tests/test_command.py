@@ -16,7 +16,8 @@ import aelib
 from aelib import __main__ as command
 from aelib import _terminal
 from aelib.series import listing, results, table
-from aelib.series.spec import Target, UsageError, chosen, load_series
+from aelib.series.selection import chosen
+from aelib.series.spec import Target, UsageError, load_series
 from aelib.series.verdict import judge
 
 NAMES = ("01_compression", "02_sparse", "03_denoising", "rate_distortion", "interpretability", "generation")

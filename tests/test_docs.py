@@ -14,7 +14,8 @@ import yaml
 from aelib import __version__
 from aelib.__main__ import cli
 from aelib.series import lecture
-from aelib.series.spec import chosen, load_series
+from aelib.series.selection import chosen
+from aelib.series.spec import load_series
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -156,7 +157,7 @@ def parse(arguments):
     name, rest = arguments[0], arguments[1:]
     assert name in cli.commands, f"aelib {name}"
     try:
-        context = cli.commands[name].make_context(name, list(rest))
+        context = cli.commands[name].make_context(name, list(rest), parent=click.Context(cli, **cli.context_settings))
     except click.exceptions.Exit:  # --help
         return
     except click.ClickException as error:

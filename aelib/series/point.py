@@ -14,7 +14,13 @@ from aelib.series.attempt import Plan, Stop, attempt
 from aelib.series.spec import load_series
 
 LIBRARY = Path(__file__).resolve().parents[1]
-NOT_TAUGHT = ("series", "classroom", "__main__.py")  # what no metric of a notebook depends on
+NOT_TAUGHT = (
+    "series",
+    "classroom",
+    "__main__.py",
+    "_terminal.py",
+    "bundle.py",
+)  # what no metric of a notebook depends on
 
 
 def base(notebook, profile, backend):

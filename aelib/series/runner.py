@@ -14,7 +14,8 @@ from aelib.series import document, equations, history, lecture, page, publish, r
 from aelib.series.attempt import Plan, Stop, attempt
 from aelib.series.outcome import Trace, conclude
 from aelib.series.progress import Progress
-from aelib.series.spec import PROFILES, UsageError, check_given, chosen, load_series
+from aelib.series.selection import chosen
+from aelib.series.spec import PROFILES, UsageError, check_given, load_series
 
 BACKENDS = ("tensorflow", "jax", "torch")
 HANGUP = signal.SIGHUP
