@@ -46,7 +46,8 @@ def available():
         return False, "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
     if shutil.which("prlimit") is None:
         return False, "prlimit is not installed (Debian, Ubuntu: apt install util-linux)"
-    tried = subprocess.run([*_walls(), "true"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    command = [*_walls(), sys.executable, "-I", "-S", "-c", ""]
+    tried = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     return tried.returncode == 0, f"bubblewrap does not work here: {tried.stderr.strip()[-200:]}"
 
 
