@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from needs import missing
 from throwaway import Finished, make_series, start
 
-from aelib.classroom import sandbox
+from aelib.classroom import bubblewrap
 from aelib.classroom.student_version import released
 
 SECRET = 73912.84657
@@ -119,7 +119,7 @@ class Graded(Finished):
 
 def needs_sandbox():
     """Skip the test, and say why, where no sandbox can be made."""
-    works, why = sandbox.available()
+    works, why = bubblewrap.available()
     if not works:
         missing("bubblewrap", why)
 

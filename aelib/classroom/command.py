@@ -3,8 +3,10 @@
 import click
 
 from aelib.classroom import assignment as assignments
-from aelib.classroom import course, gradebook, sandbox, submissions
+from aelib.classroom import bubblewrap, course, gradebook, submissions
 from aelib.classroom.grader import Limits
+from aelib.data.files import DataError
+from aelib.data.files import folder as data_folder
 from aelib.series.publish import output_folder
 from aelib.series.spec import UsageError
 
@@ -14,8 +16,12 @@ def grade(path, name, out, jobs, seconds, megabytes, trusted):
     name = name or _recognised(path)
     assignment = assignments.load(name)
     handed_in = submissions.collect(path, assignment)
+    try:
+        data_folder()
+    except DataError as error:
+        raise UsageError(str(error)) from None
     if not trusted:
-        works, why = sandbox.available()
+        works, why = bubblewrap.available()
         if not works:
             raise UsageError(f"no sandbox for the submissions: {why}; --trust-submissions runs them without one")
     limits = Limits(seconds, megabytes * 2**20, trusted)

