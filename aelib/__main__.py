@@ -23,26 +23,28 @@ BACKEND = "tensorflow, jax or torch; KERAS_BACKEND in the environment sets it, t
 PARAMETER = "Set a parameter; aelib list shows which there are."
 DEADLINE = "End a notebook that takes longer; no limit by default."
 GRID = "A parameter, or backend, and its values; 0..9 stands for ten. Several grids are combined."
-ASSIGNMENT = "Which assignment it is, where the names of the notebooks do not tell."
+ASSIGNMENT = "Name of the assignment; required if the names of the files do not show it."
 TIME_LIMIT = "For a whole submission; a single step gets half of what is left."
 MEMORY_LIMIT = "For a submission and all that it starts."
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
 
 
 class _Unfinished(click.ClickException):
-    """The work was begun and could not be brought to its end."""
+    """Work that started but did not finish."""
 
 
 class _Command(terminal.Command):
-    """A subcommand. extra: what must be installed for it; systems: where it works, if not on Windows."""
+    """A subcommand. extra, module: what it needs, of which a student's copy has less; systems: if not all."""
 
-    def __init__(self, *args, extra=None, systems=None, **kwargs):
+    def __init__(self, *args, extra=None, module=None, systems=None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.extra, self.systems = extra, systems
+        self.extra, self.module, self.systems = extra, module, systems
 
     def invoke(self, context):
         if self.systems and sys.platform == "win32":
             raise click.UsageError(f"aelib {self.name} needs {self.systems}; this is Windows")
+        if self.module and not importlib.util.find_spec(self.module):
+            raise click.UsageError(f"aelib {self.name} is for instructors, and not part of a student's copy of aelib")
         if missing := [name for name in EXTRAS.get(self.extra, ()) if not importlib.util.find_spec(name)]:
             remedy = f'python -m pip install "aelib[{self.extra}]"'
             raise click.UsageError(f"aelib {self.name} needs {', '.join(missing)}, not installed here; {remedy}")
@@ -58,7 +60,7 @@ class _Place(click.ParamType):
         what = param.opts[0] if isinstance(param, click.Option) else param.metavar
         if not value.strip():
             raise click.UsageError(f"{what} must be a path; received an empty text")
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", value):
             raise click.UsageError(f"{what} must be a path on this machine; received the URL {value[:200]!r}")
         path = os.path.expanduser(value)
         if path.startswith("~"):
@@ -139,15 +141,15 @@ def run(notebooks, profile, backend, given, deadline, out, jobs):
 @cli.command(cls=_Command, extra="sweep", systems="Linux, macOS or WSL")
 @click.argument("notebook", metavar="NOTEBOOK")
 @click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=V1,V2,...", help=GRID)
-@terminal.verbosity_options("Print a line for every point, with its time; so it does without -v, too.")
+@terminal.verbosity_options("A line for every point is printed anyway; -v changes nothing.")
 @_run_options
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="On this machine; by default half the cores.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Workers here; by default half the cores.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster to use instead; its workers need this aelib.")
 @_out("sweeps", "Where the table goes.")
 def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler, out):
     """Execute a notebook at every point of a grid, on Dask, and write one table and a plot.
 
-    A point that was finished is kept in the folder and not executed again, until the notebook, the library or a
+    Finished points are kept in the folder and not executed again, until the notebook, the library or a
     version changes.
 
     Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a point did not finish; 130 interrupted.
@@ -185,9 +187,9 @@ def data(names):
         raise click.UsageError(str(error)) from error
 
 
-@cli.command(cls=_Command, extra="run")
+@cli.command(cls=_Command, extra="run", module="aelib.classroom.release")
 @click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT ...]")
-@_out("release", "A new folder for the students.")
+@_out("release", "A new folder, or a zip if the name ends in .zip.", metavar="PATH")
 def release(assignments, out):
     """Make the student version of assignments (all by default), with what they need to run."""
     from aelib.classroom.release import release as make
@@ -196,7 +198,7 @@ def release(assignments, out):
         terminal.echo(path)
 
 
-@cli.command(cls=_Command, extra="classroom", systems="Linux or WSL")
+@cli.command(cls=_Command, extra="classroom", module="aelib.classroom.command", systems="Linux or WSL")
 @click.argument("submissions", type=_Place(), metavar="SUBMISSIONS")
 @click.option("--assignment", "name", metavar="NAME", help=ASSIGNMENT)
 @terminal.verbosity_options()

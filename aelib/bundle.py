@@ -9,33 +9,36 @@ from importlib import metadata
 from pathlib import Path
 
 from aelib import __version__
-from aelib._paths import PACKAGE, repository_file
+from aelib._paths import IN_CHECKOUT, PACKAGE, repository_file
 from aelib.series.spec import UsageError, load_series, series_folder
 
 # Of `classroom` the student's copy has only what the tests in an assignment call.
-_FOR_STUDENTS = ("__init__.py", "expect.py")
+_FOR_STUDENTS = {("classroom", "__init__.py"), ("classroom", "expect.py")}
+_SUFFIXES = {".py", ".js", ".json", ".css", ".html", ".typed"}
+TITLE = "Autoencoders in guided notebooks"
 README = """# {title}
 
 You need Python 3.11, 3.12 or 3.13. No GPU, and once this is installed, no network. In a terminal, in this folder, on
 Linux and macOS:
 
     python3 -m venv .venv
-    .venv/bin/python -m pip install --find-links . "{requirement}"
+    .venv/bin/python -m pip install -c constraints.txt --find-links . "{requirement}"
     .venv/bin/jupyter lab
 
 On Windows:
 
     py -m venv .venv
-    .venv\\Scripts\\python -m pip install --find-links . "{requirement}"
+    .venv\\Scripts\\python -m pip install -c constraints.txt --find-links . "{requirement}"
     .venv\\Scripts\\jupyter lab
 
 {instructions}
 
+With `-c constraints.txt` everybody gets the versions that were tried together; without it, the newest.
+
 In VS Code, open this folder and choose the Python of `.venv` as the kernel. In Colab or Kaggle, upload a notebook
 together with `{wheel}`, and run its first cell.
 
-JAX instead of TensorFlow needs a third of the disk: write `jax` for `tensorflow` in the second command, and set the
-environment variable `KERAS_BACKEND` to `jax` before the third.
+JAX instead of TensorFlow needs half the disk: write `jax` for `tensorflow` in the second command.
 """
 
 
@@ -52,33 +55,25 @@ def bundle(out: str | Path) -> Path:
         UsageError: `out` exists already, or cannot be written.
     """
     out, folder = Path(out), series_folder()
-    notebooks = {}
-    for notebook in load_series().values():
-        for path in (notebook.path, folder / "solutions" / notebook.path.name):
-            if path.exists():
-                notebooks[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
-    first = next(iter(notebooks))
-    instructions = f"Begin with `{first}`. Exercises are at the end of each chapter, worked solutions in `solutions/`."
-    if out.suffix == ".zip" and out.exists():
-        raise UsageError(f"{out} exists already; choose another --out, so that nothing is overwritten")
+    chapters = [notebook.path for notebook in load_series().values()]
+    solutions = [path for one in chapters if (path := folder / "solutions" / one.name).exists()]
     try:
-        # Beside its destination, and moved there when it is complete.
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".aelib-bundle-", dir=out.parent) as scratch:
-            if out.suffix != ".zip":
-                return hand_out(out, notebooks, "Autoencoders in guided notebooks", instructions)
-            hand_out(Path(scratch) / out.stem, notebooks, "Autoencoders in guided notebooks", instructions)
-            shutil.make_archive(str(Path(scratch) / "packed"), "zip", scratch, out.stem)
-            return (Path(scratch) / "packed.zip").replace(out)
+        notebooks = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in chapters + solutions}
     except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from None
+        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from None
+    instructions = f"Then open {', '.join(f'`{path.relative_to(folder).as_posix()}`' for path in chapters)}."
+    if solutions:
+        instructions += " Worked solutions of the exercises are in `solutions/`."
+    return write_handout(out, notebooks, TITLE, instructions)
 
 
-def hand_out(out: Path, notebooks: dict[str, str], title: str, instructions: str) -> Path:
-    """Write notebooks with the students' wheel and a README to a new folder; nothing is left of a failed attempt.
+def write_handout(out: Path, notebooks: dict[str, str], title: str, instructions: str) -> Path:
+    """Write notebooks with the students' wheel and a README to a new folder, or a zip of it.
+
+    Nothing is overwritten, and nothing is left of a failed attempt.
 
     Args:
-        out: the folder, which must be missing or empty.
+        out: the folder, which must be missing or empty; or, where the name ends in ".zip", a file that does not exist.
         notebooks: text of each notebook by its path in the folder, with "/".
         title: heading of the README.
         instructions: paragraph of the README that says which notebook to open, and what to do.
@@ -89,23 +84,33 @@ def hand_out(out: Path, notebooks: dict[str, str], title: str, instructions: str
     Raises:
         UsageError: `out` is there and not empty, or cannot be written.
     """
+    packed = out.suffix == ".zip"
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UsageError(f"{out} is there and not empty; choose another --out, so that nothing is overwritten")
+        if out.exists() and (packed or not out.is_dir() or any(out.iterdir())):
+            what = "is there" if packed or not out.is_dir() else "is there and not empty"
+            raise UsageError(f"{out} {what}; choose another --out, so that nothing is overwritten")
+        # Beside its destination, and moved there when it is complete.
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".aelib-bundle-", dir=out.parent) as scratch:
-            place = Path(scratch) / "content"
-            place.mkdir()
-            wheel = write_wheel(place)
-            for name, text in notebooks.items():
-                (place / name).parent.mkdir(parents=True, exist_ok=True)
-                (place / name).write_text(text, encoding="utf-8")
-            requirement = f"aelib[tensorflow,lab]=={__version__}"
-            text = README.format(title=title, requirement=requirement, instructions=instructions, wheel=wheel.name)
-            (place / "README.md").write_text(text, encoding="utf-8")
+            place = Path(scratch) / "content" / out.stem
+            place.mkdir(parents=True)
+            _fill(place, notebooks, title, instructions)
+            if packed:
+                place = Path(shutil.make_archive(f"{scratch}/packed", "zip", place.parent, out.stem))
             return place.replace(out)
     except OSError as error:
-        raise UsageError(f"cannot write to the folder {out}: {error.strerror}") from None
+        raise UsageError(f"cannot write {out}: {error.strerror}") from None
+
+
+def _fill(place, notebooks, title, instructions):
+    wheel = write_wheel(place)
+    for name, text in notebooks.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text, encoding="utf-8")
+    requirement = f"aelib[tensorflow,lab]=={__version__}"
+    text = README.format(title=title, requirement=requirement, instructions=instructions, wheel=wheel.name)
+    (place / "README.md").write_text(text, encoding="utf-8")
+    shutil.copyfile(repository_file("constraints.txt"), place / "constraints.txt")
 
 
 def write_wheel(folder: Path) -> Path:
@@ -114,19 +119,19 @@ def write_wheel(folder: Path) -> Path:
     It is made from the files of the running library, in a checkout or installed, so it needs no build tool.
 
     Raises:
-        UsageError: aelib is not installed in this environment, or in another version than it is executed from.
+        UsageError: aelib is not installed in this environment, or otherwise than it is executed from.
     """
     try:
         installed = metadata.distribution("aelib")
     except metadata.PackageNotFoundError:
         raise UsageError("aelib is not installed in this environment; pip install -e . in its repository") from None
-    if installed.version != __version__:
-        raise UsageError(f"aelib {installed.version} is installed, but {__version__} is executed; install it again")
+    if installed.version != __version__ or _is_outdated(installed):
+        raise UsageError("aelib has changed since it was installed in this environment; pip install -e . once more")
     info = f"aelib-{__version__}.dist-info"
     content = _library()
-    content[f"{info}/METADATA"] = installed.read_text("METADATA").encode()
+    for name in ("METADATA", "entry_points.txt", "licenses/LICENSE"):
+        content[f"{info}/{name}"] = installed.read_text(name).encode()
     content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: aelib\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    content[f"{info}/entry_points.txt"] = installed.read_text("entry_points.txt").encode()
     record = [f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in content.items()]
     content[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"]).encode()
     path = Path(folder) / f"aelib-{__version__}-py3-none-any.whl"
@@ -136,19 +141,25 @@ def write_wheel(folder: Path) -> Path:
     return path
 
 
+def _is_outdated(installed) -> bool:
+    """Return whether pyproject.toml of the checkout was changed after its metadata were taken down."""
+    about = installed.locate_file(f"aelib-{installed.version}.dist-info/METADATA")
+    return IN_CHECKOUT and repository_file("pyproject.toml").stat().st_mtime > Path(about).stat().st_mtime
+
+
 def _library() -> dict[str, bytes]:
     """Return what a student's wheel holds, by its path in the wheel."""
     content = {}
     for path in sorted(PACKAGE.rglob("*")):
         parts = path.relative_to(PACKAGE).parts
-        skipped = parts[0] == "_repository" or "__pycache__" in parts or path.suffix == ".pyc"
-        if path.is_file() and not skipped and (parts[0] != "classroom" or parts[1:] in [(n,) for n in _FOR_STUDENTS]):
+        ours = path.suffix in _SUFFIXES and parts[0] != "_repository" and not any(part[0] == "." for part in parts)
+        if ours and path.is_file() and (parts[0] != "classroom" or parts in _FOR_STUDENTS):
             content["/".join(("aelib", *parts))] = path.read_bytes()
     chapters = [notebook.path for notebook in load_series().values()]
     for path in (*chapters, series_folder() / "series.toml"):
         inside = path.relative_to(series_folder()).as_posix()
         content[f"aelib/_repository/notebooks/{inside}"] = path.read_bytes()
-    for name in ("data/mnist_5k.npz", "data/README.md"):
+    for name in ("data/mnist_5k.npz", "data/README.md", "constraints.txt"):
         content[f"aelib/_repository/{name}"] = repository_file(name).read_bytes()
     return content
 

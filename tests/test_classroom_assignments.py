@@ -146,14 +146,21 @@ def test_the_release_holds_no_solution_line_no_hidden_test_and_no_number_of_one(
             assert "turned = np.swapaxes" not in path.read_text(encoding="utf-8")
 
 
+STEPS = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme", "LockCells", "ClearOutput", "CheckCellMetadata")
+
+
+def by_nbgrader(notebook):
+    """The student version that nbgrader itself makes."""
+    made, resources = nbformat.from_dict(notebook), {}
+    for step in (*STEPS, "ComputeChecksums"):
+        made, resources = getattr(preprocessors, step)().preprocess(made, resources)
+    return made
+
+
 @each
 def test_the_release_is_what_nbgrader_makes_of_the_assignment(release, name):
     student = nbformat.read(release / f"{name}.ipynb", as_version=4)
-    made, resources = nbformat.from_dict(assignment.source(name)), {}
-    for step in ("ClearSolutions", "ClearHiddenTests", "LockCells", "ClearOutput", "CheckCellMetadata"):
-        made, resources = getattr(preprocessors, step)().preprocess(made, resources)
-    made, _ = preprocessors.ComputeChecksums().preprocess(made, resources)
-    assert student == made
+    assert student == by_nbgrader(assignment.source(name))
     about = [cell.metadata.nbgrader for cell in student.cells if "nbgrader" in cell.metadata]
     assert all("checksum" in one for one in about if one.grade or one.locked)
     assert sum(one.points for one in about if one.grade) == assignment.load(name).points

@@ -8,12 +8,12 @@ from aelib.classroom.student_version import released
 from aelib.series import document
 
 INSTRUCTIONS = """Then open {names}. Fill in the cells that say `YOUR CODE HERE`, and run the test below each:
-it says what it expected and what came. Before you hand in, choose Kernel, Restart Kernel and Run All Cells; then
-hand in the notebook alone."""
+it says what it expected and what your code returned. Before you hand in, choose Kernel, Restart Kernel and Run All
+Cells; then hand in the notebook alone."""
 
 
 def release(names, out):
-    """Write the student version of the named assignments (all without names) to a new folder; return their paths.
+    """Write the student version of the named assignments (all without names) to a new folder or zip; return the paths.
 
     Raises:
         UsageError: an unknown name, or a folder that is there already and not empty.
@@ -21,5 +21,5 @@ def release(names, out):
     names = list(dict.fromkeys(names)) or assignment.names()
     notebooks = {f"{name}.ipynb": document.text(released(assignment.source(name))) for name in names}
     instructions = INSTRUCTIONS.format(names=", ".join(f"`{name}`" for name in notebooks))
-    folder = bundle.hand_out(Path(out), notebooks, "Assignments", instructions)
-    return [folder / name for name in notebooks]
+    written = bundle.write_handout(Path(out), notebooks, "Assignments", instructions)
+    return [written / name for name in notebooks] if written.is_dir() else [written]

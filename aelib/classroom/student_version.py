@@ -13,6 +13,7 @@ from aelib.series.spec import UsageError
 # As nbgrader: a line that has these words in it, whatever stands before them.
 SOLUTION = ("BEGIN SOLUTION", "END SOLUTION")
 HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+SCHEME = ("BEGIN MARK SCHEME", "END MARK SCHEME")
 STUBS = {"code": ("# YOUR CODE HERE", "raise NotImplementedError()"), "markdown": ("YOUR ANSWER HERE",)}
 
 
@@ -26,14 +27,14 @@ def released(notebook):
     for index, cell in enumerate(notebook.cells):
         about = cell.metadata.get("nbgrader", {})
         solution, grade = about.get("solution", False), about.get("grade", False)
-        for marks, allowed in ((SOLUTION, solution), (HIDDEN, grade)):
+        for marks, allowed in ((SOLUTION, solution), (HIDDEN, grade), (SCHEME, about.get("task", False))):
             if marks[0] in cell.source and not allowed:
                 raise UsageError(f"cell {index}: {marks[0]} stands in a cell that nbgrader does not mark for it")
         answer = cell.source
         cell.source = _replaced(cell.source, SOLUTION, STUBS.get(cell.cell_type, ()), index)
         if solution and cell.source == answer:
             cell.source = "\n".join(STUBS[cell.cell_type])
-        cell.source = _replaced(cell.source, HIDDEN, (), index)
+        cell.source = _replaced(_replaced(cell.source, HIDDEN, (), index), SCHEME, (), index)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
             cell.metadata.pop("collapsed", None)

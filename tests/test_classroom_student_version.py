@@ -1,0 +1,55 @@
+"""The student version of an assignment: what nbgrader makes of the same cells, and what is refused."""
+
+import pytest
+from classroom import marked
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from test_classroom_assignments import by_nbgrader
+
+from aelib.classroom.student_version import released
+from aelib.series.spec import UsageError
+
+ANSWER = "def f(x):\n    ### BEGIN SOLUTION\n    return 2 * x + 73912\n    ### END SOLUTION"
+TEST = "assert f(1) == 2\n### BEGIN HIDDEN TESTS\nassert f(3) == 73912\n### END HIDDEN TESTS"
+SCHEME = "Explain.\n### BEGIN MARK SCHEME\n73912\n### END MARK SCHEME"
+
+
+def code(source, **about):
+    shown = [new_output("stream", text="secret 73912")]
+    metadata = {"nbgrader": marked("a", **about)["nbgrader"], "collapsed": True, "scrolled": True}
+    return new_code_cell(source, metadata=metadata, outputs=shown, execution_count=3)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        code(ANSWER, solution=True),
+        code("answer = 73912", solution=True),
+        code(ANSWER.replace("### ", "# "), solution=True),
+        code(TEST, grade=True, locked=True, points=2),
+        code(ANSWER, solution=True, grade=True, points=1),
+        code("import numpy", locked=True),
+        new_markdown_cell("It is 73912.", metadata=marked("a", solution=True, grade=True, points=3)),
+        new_markdown_cell(SCHEME, metadata=marked("a", task=True, locked=True, points=3)),
+    ],
+)
+def test_a_cell_is_released_as_nbgrader_does(cell):
+    source = new_notebook(cells=[cell])
+    made = released(source)
+    assert made == by_nbgrader(source) and "73912" not in str(made)
+    assert source.cells == [cell] and "checksum" not in source.cells[0].metadata.nbgrader
+
+
+@pytest.mark.parametrize(
+    ("source", "about", "words"),
+    [
+        (ANSWER, {"locked": True}, "BEGIN SOLUTION stands in a cell"),
+        (TEST, {"solution": True}, "BEGIN HIDDEN TESTS stands in a cell"),
+        (SCHEME, {"grade": True, "points": 1}, "BEGIN MARK SCHEME stands"),
+        (ANSWER.replace("### END SOLUTION", ""), {"solution": True}, "has no END SOLUTION"),
+        (ANSWER.replace("### BEGIN SOLUTION", ""), {"solution": True}, "must come in turn"),
+        (ANSWER.replace("return", "### BEGIN SOLUTION\n    return"), {"solution": True}, "must come in turn"),
+    ],
+)
+def test_a_region_that_is_not_what_it_should_be_is_refused(source, about, words):
+    with pytest.raises(UsageError, match=words):
+        released(new_notebook(cells=[new_markdown_cell("title"), code(source, **about)]))
