@@ -2,11 +2,19 @@
 
 import contextlib
 import gc
+import importlib.util
 import logging
 import os
 import sys
 
 __version__ = "0.2.0"
+
+# Keras takes TensorFlow unless it is told otherwise, and fails where only another backend is installed.
+if not os.environ.get("KERAS_BACKEND") and not importlib.util.find_spec("tensorflow"):
+    for _backend in ("jax", "torch"):
+        if importlib.util.find_spec(_backend):
+            os.environ["KERAS_BACKEND"] = _backend
+            break
 
 
 @contextlib.contextmanager

@@ -22,10 +22,12 @@ if importlib.util.find_spec("aelib") is None:
     import sys
 
     repository = "@REPOSITORY@"
-    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    extra = "" if importlib.util.find_spec(backend) else f"[{backend}]"
-    wheels = sorted(pathlib.Path().glob("aelib-*.whl"))
-    source = f"{wheels[-1].resolve()}{extra}" if wheels else f"aelib{extra} @ {repository}/archive/HEAD.zip"
+    named = os.environ.get("KERAS_BACKEND")
+    backends = [named] if named else ["tensorflow", "jax", "torch"]
+    extra = "" if any(map(importlib.util.find_spec, backends)) else f"[{backends[0]}]"
+    places = [pathlib.Path(), pathlib.Path(".."), *pathlib.Path("/kaggle/input").glob("*")]
+    wheels = [wheel for place in places for wheel in sorted(place.glob("aelib-*.whl"))]
+    source = f"{wheels[0].resolve()}{extra}" if wheels else f"aelib{extra} @ {repository}/archive/HEAD.zip"
     if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source]).returncode:
         raise ModuleNotFoundError(f"could not install {source}; put the wheel of aelib beside this notebook")
     importlib.invalidate_caches()
