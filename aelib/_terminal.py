@@ -1,4 +1,4 @@
-"""Write to the terminal. Whatever becomes of the output, the exit code is the one that the work deserves."""
+"""Print safely: an output that fails never changes the exit code."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ COLORS = {
     "interrupted": "red",
     "error:": "red",
 }
-# For an encoding that lacks a character; of the others it shows a question mark.
+# Replacements for encodings without these characters; any other becomes a question mark.
 ASCII = str.maketrans({"≤": "<=", "≥": ">=", "…": "...", "×": "x", "–": "-", "—": "-", "’": "'", "“": '"', "”": '"'})
 
 verbosity = "normal"  # of the progress: "quiet", "normal" or "verbose"; set by `progress`

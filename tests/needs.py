@@ -5,11 +5,12 @@ import os
 import pytest
 
 HOW_TO_GET = {
-    "bubblewrap": "docs/grading.md says what a sandbox needs",
+    "bubblewrap": "install bubblewrap (apt install bubblewrap) on a Linux with user namespaces, see docs/grading.md",
     "browser": "install Chromium or Chrome (apt install chromium), or set CHROMIUM to its path",
     "small-disk": "use a Linux whose users may mount file systems in a namespace (unshare --user --mount)",
     "mnist": "set AELIB_DATA to a folder with mnist.npz (aelib data mnist fetches it)",
-    "unwritable": "use a system with a folder that this user cannot write to",
+    "unwritable": "run as a user other than root",
+    "git": "install git (apt install git), and test a clone",
 }
 
 
@@ -21,6 +22,8 @@ def missing(need: str, why: str):
         why: what was looked for and not found.
     """
     line = f"{need}: {why}; {HOW_TO_GET[need]}"
-    if need in os.environ.get("AELIB_REQUIRE", "").split():
+    required = os.environ.get("AELIB_REQUIRE", "").replace(",", " ").split()
+    assert set(required) <= set(HOW_TO_GET), f"AELIB_REQUIRE must name some of {', '.join(HOW_TO_GET)}: {required}"
+    if need in required:
         pytest.fail(line, pytrace=False)
     pytest.skip(line)

@@ -157,3 +157,8 @@ def test_bad_data_are_refused_before_a_kernel_starts(refused, tmp_path, monkeypa
     monkeypatch.setenv("AELIB_DATA", str(tmp_path))
     (tmp_path / "mnist.npz").write_text("<html>not found</html>")
     assert str(tmp_path / "mnist.npz") in refused("01_compression", "-p", "dataset", "mnist")
+
+
+def test_a_data_folder_that_is_missing_is_refused_before_a_kernel_starts(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("AELIB_DATA", str(tmp_path / "dta"))
+    assert "AELIB_DATA must name an existing folder" in refused() and not (tmp_path / "out").exists()

@@ -106,7 +106,7 @@ def folder() -> Path:
         DataError: AELIB_DATA names no folder.
     """
     if named := os.environ.get("AELIB_DATA"):
-        chosen = Path(os.path.expanduser(named))
+        chosen = Path(os.path.abspath(os.path.expanduser(named)))
         if not chosen.is_dir():
             raise DataError(
                 f"AELIB_DATA must name an existing folder; received {named!r}: create it or correct the variable"

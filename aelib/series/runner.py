@@ -10,6 +10,7 @@ from datetime import datetime
 from time import monotonic
 
 from aelib.data import NAMES, DataError, fetch
+from aelib.data.files import folder as data_folder
 from aelib.series import document, equations, history, lecture, page, publish, report, results
 from aelib.series.attempt import Plan, Stop, attempt
 from aelib.series.outcome import Trace, conclude
@@ -31,8 +32,13 @@ def plan(names, profile, backend, given):
     notebooks = chosen(load_series(), names)
     check_given(notebooks, given)
     values = {notebook.name: notebook.values(profile, given) for notebook in notebooks}
+    try:
+        data_folder()
+    except DataError as error:
+        raise UsageError(str(error)) from None
     if not _installed(backend):
-        raise UsageError(f"backend {backend} is not installed; pip install {backend}, or choose another --backend")
+        remedy = f'python -m pip install "aelib[{backend}]", or choose another --backend'
+        raise UsageError(f"backend {backend} is not installed; {remedy}")
     if not _installed("ipykernel"):
         raise UsageError("no kernel is installed in this environment; pip install ipykernel")
     return [_plan(notebook, values[notebook.name]) for notebook in notebooks]

@@ -4,7 +4,7 @@ import os
 import re
 from contextlib import suppress
 
-from aelib.series.spec import UsageError
+from aelib.series.spec import UsageError, series_folder
 
 
 def chosen(series, names):
@@ -33,7 +33,7 @@ def _recognized(series, given):
                 if os.path.samefile(path, notebook.path):
                     return name
         reason = "is not a notebook of the series" if os.path.exists(path) else "does not exist"
-        raise UsageError(f"{given[:200]!r} {reason}; {there}")
+        raise UsageError(f"{given[:200]!r} {reason}; {there} (in {series_folder()})")
     found = _matching(series, given.removesuffix(".ipynb"))
     if len(found) > 1:
         raise UsageError(f"notebook {given[:80]!r} is ambiguous; it could be {', '.join(found)}")

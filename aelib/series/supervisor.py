@@ -121,9 +121,9 @@ def _environment(place, run_id, backend, token, without):
         "JUPYTER_PREFER_ENV_PATH": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(PACKAGE.parent)])),
     }
-    # Absolute, for the notebook has another working directory.
+    # Absolute, because the notebook runs in another folder.
     if os.environ.get("AELIB_DATA"):
-        own["AELIB_DATA"] = str(data_folder().resolve())
+        own["AELIB_DATA"] = str(data_folder())
     # PyTorch's threads wait for each other in a busy loop by default: with one core taken by another program, a
     # training step takes five times as long. A short one costs little then, and saves a fifth when nothing else runs.
     inherited = {name: value for name, value in os.environ.items() if name not in without}
