@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from needs import missing
 
 import aelib
 
@@ -65,6 +67,8 @@ def test_both_carry_data_notebooks_and_templates_and_nothing_of_this_machine(bui
         about = archive.read(next(name for name in in_wheel if name.endswith("/METADATA"))).decode()
     with tarfile.open(sdist) as archive:
         in_sdist = {name.partition("/")[2] for name in archive.getnames()}
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        missing("git", "no git, or no clone")
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     ours = set(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
     assert in_sdist <= ours | {"PKG-INFO"}
@@ -102,32 +106,34 @@ def test_a_notebook_is_executed_from_an_unrelated_folder(elsewhere):
     assert results["notebooks"][0]["status"] == "passed" and "tensorflow" in results["versions"]
 
 
-def test_a_release_made_by_an_installed_aelib_installs_again(elsewhere, tmp_path):
+def test_what_an_installed_aelib_hands_out_installs_as_its_readme_says(elsewhere, tmp_path):
     programs, work = elsewhere
     call(programs / "aelib", "release", "--out", tmp_path / "release", cwd=work)
-    call(programs / "aelib", "bundle", "--out", tmp_path / "bundle.zip", cwd=work)
+    call(programs / "aelib", "bundle", "--out", tmp_path / "my course.zip", cwd=work)
     assert len(list((tmp_path / "release").glob("*.ipynb"))) == 3
-    (wheel,) = (tmp_path / "release").glob("*.whl")
-    python = programs / "python"
-    # In the same environment, whose dependencies are those of the wheel: as a student would, without the network.
-    command = ("install", "-q", "--no-index", "--no-deps", "--target", tmp_path / "site", "--find-links", ".", "aelib")
-    call(python, "-m", "pip", *command, cwd=wheel.parent)
-    code = (
-        "import aelib; from aelib import data; from aelib.classroom import expect; print(aelib.__file__, data.load())"
-    )
-    said = call(python, "-c", code, cwd=tmp_path, PYTHONPATH=tmp_path / "site")
-    assert said.startswith(str(tmp_path / "site")) and "Images(mnist-5k" in said
-    with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "my course.zip") as archive:
         names = archive.namelist()
-    assert "bundle/01_compression.ipynb" in names and not [name for name in names if "assignment" in name]
+        archive.extractall(tmp_path)
+    assert "my course/01_compression.ipynb" in names and not [name for name in names if "assignment" in name]
+    # The commands of the README, with JAX, which is quicker to install, and without JupyterLab.
+    folder = tmp_path / "my course"
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    create, install = (line.strip() for line in lines if line.strip().startswith((".venv/bin/python", "python3 -m")))
+    install = install.replace("tensorflow,lab", "jax")
+    call("bash", "-c", f"{create.replace('python3', sys.executable)} && {install}", cwd=folder)
+    code = "import aelib.classroom.expect, keras; from aelib import data; print(keras.backend.backend(), data.load())"
+    said = call(folder / ".venv" / "bin" / "python", "-c", code, cwd=folder)
+    assert said.startswith("jax Images(mnist-5k")
+    assert call(folder / ".venv" / "bin" / "aelib", "--version", cwd=folder).split()[-1] == aelib.__version__
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(built, tmp_path):
     """The address of a server on loopback with the repository, packed as a hosting site packs it."""
-    (tmp_path / "site" / "archive").mkdir(parents=True)
-    packed = ["git", "archive", "--prefix=autoencoders-HEAD/", "-o", tmp_path / "site" / "archive" / "HEAD.zip", "HEAD"]
-    subprocess.run(packed, cwd=ROOT, check=True)
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "repository", filter="data")
+    shutil.make_archive(str(tmp_path / "site" / "archive" / "HEAD"), "zip", tmp_path / "repository")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "site")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
