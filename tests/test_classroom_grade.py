@@ -302,7 +302,8 @@ def test_the_same_grades_from_a_zip_of_a_learning_platform(series, graded, tmp_p
     assert result.points("outside") == ALL and not (tmp_path.parents[1] / "outside").exists()
 
 
-def test_a_grader_killed_at_twenty_random_moments_gives_the_same_grades(series, tmp_path):
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.weekly)])
+def test_a_grader_killed_at_random_moments_gives_the_same_grades(series, tmp_path, kills):
     wanted = a_class(series)
     names = ("reference", "bad-json", "only-visible", "raises")
     hand_in(tmp_path / "in", {name: wanted[name][0] for name in names})
@@ -310,7 +311,7 @@ def test_a_grader_killed_at_twenty_random_moments_gives_the_same_grades(series, 
     undisturbed = grade(series, tmp_path / "in", tmp_path / "alone")
     alone = time.monotonic() - begin
     draw = random.Random(0)
-    for attempt in range(20):
+    for attempt in range(kills):
         out = tmp_path / f"out{attempt // 5}"
         process = start(series, "grade", tmp_path / "in", "--out", out)
         time.sleep(draw.uniform(0.2, 1.0) * alone)

@@ -28,7 +28,8 @@ def assert_whole(out):
     ]
 
 
-def test_a_run_killed_at_twenty_random_moments_leaves_the_old_or_the_new_files(tmp_path):
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.weekly)])
+def test_a_run_killed_at_random_moments_leaves_the_old_or_the_new_files(tmp_path, kills):
     series = make_series(tmp_path / "series", {"one": ["print('text' * 1000)", check()]})
     out = tmp_path / "out"
     begin = time.monotonic()
@@ -36,7 +37,7 @@ def test_a_run_killed_at_twenty_random_moments_leaves_the_old_or_the_new_files(t
     alone = time.monotonic() - begin
     draw = random.Random(0)
     ended = 0
-    for _ in range(20):
+    for _ in range(kills):
         before = (out / "results.json").read_text(encoding="utf-8")
         process = start(series, "run", "--out", out)
         # Half of the moments lie where the files are written, near the end.
@@ -46,7 +47,7 @@ def test_a_run_killed_at_twenty_random_moments_leaves_the_old_or_the_new_files(t
         run_id, runs = assert_whole(out)
         assert run_id in runs
         ended += (out / "results.json").read_text(encoding="utf-8") != before
-    assert ended < 20, "no run was killed before its end"
+    assert ended < kills, "no run was killed before its end"
     assert run(series, out).code == 0
     assert {path.name for path in out.iterdir()} == {*PUBLISHED, ".aelib-run.lock"}
 

@@ -153,7 +153,7 @@ def test_a_worker_killed_mid_run_loses_nothing_and_publishes_nothing_twice(serie
     assert len(list(seen.iterdir())) >= 8
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.weekly)])
 def test_an_interrupted_sweep_goes_on_where_it_was_and_leaves_no_process(series, tmp_path, seen, number):
     out = tmp_path / "out"
     process = start(series, "sweep", "one", "--out", out, "--grid", "seed=0..5", "--workers", 1, SEEN=seen)
