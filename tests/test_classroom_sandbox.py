@@ -67,7 +67,7 @@ def readable(monkeypatch):
     """Whether a path can be read in the sandbox of a library installed as a layout says."""
     needs_sandbox()
 
-    def look(path, *, package, notebooks, in_checkout, prefix=sys.prefix, data=None):
+    def look(path, *, package, test="os.path.exists(path)", notebooks, in_checkout, prefix=sys.prefix, data=None):
         def repository_file(name):
             return (package.parent if in_checkout else package / "_repository") / name
 
@@ -77,7 +77,7 @@ def readable(monkeypatch):
         monkeypatch.setattr(bubblewrap, "series_folder", lambda: notebooks)
         monkeypatch.setattr(bubblewrap, "data_folder", lambda: data or repository_file("data"))
         monkeypatch.setattr(sys, "prefix", str(prefix))
-        code = f"import os; print(os.path.exists({str(path)!r}))"
+        code = f"import os; path = {str(path)!r}; print({test})"
         # The test's own interpreter, from its own prefix, which stays visible beside the one of the layout.
         own = ["--ro-bind", os.path.realpath(REAL_PREFIX), os.path.realpath(REAL_PREFIX)]
         command = [*bubblewrap.bwrap_args()[:-4], *own, *bubblewrap.python_args(), "-c", code]
@@ -100,6 +100,10 @@ def test_the_assignments_of_an_installed_library_cannot_be_seen(readable, tmp_pa
     layout = {"package": package, "in_checkout": False, "prefix": tmp_path / "venv"}
     assert readable(module, notebooks=secret.parents[1], **layout)
     assert not readable(secret, notebooks=secret.parents[1], **layout)
+    # And nothing can be written where it would be: its memory is not counted.
+    for folder in (package, secret.parents[1]):
+        write_access = "os.access(path, os.W_OK)"
+        assert not readable(folder, test=write_access, notebooks=secret.parents[1], **layout)
     # Nor where the series is another folder, the environment's own or one in it.
     other = write(tmp_path / "venv" / "private" / "assignments" / "a.ipynb")
     assert not readable(secret, notebooks=other.parents[1], **layout)

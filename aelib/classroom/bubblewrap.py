@@ -65,11 +65,15 @@ def bwrap_args():
             arguments += ["--ro-bind", path, path]
     for path in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         arguments += ["--ro-bind-try", path, path]
-    layers = {**_shown(), **dict.fromkeys(_hidden())}
+    hidden = _hidden()
+    layers = {**_shown(), **dict.fromkeys(hidden)}
     # What lies deeper comes later, over what it lies in: an environment in a hidden checkout can be seen, and a hidden
     # checkout in an environment cannot.
     for path, source in sorted(layers.items(), key=lambda layer: layer[0].count("/")):
         arguments += ["--tmpfs", path] if source is None else ["--ro-bind-try", source, path]
+    # In the end, for what is visible in them had to be laid there.
+    for path in dict.fromkeys(hidden):
+        arguments += ["--remount-ro", path]
     return [
         find(),
         *("--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"),
