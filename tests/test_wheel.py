@@ -131,8 +131,7 @@ def test_what_an_installed_aelib_hands_out_installs_as_its_readme_says(elsewhere
 def repository(built, tmp_path):
     """The address of a server on loopback with the repository, packed as a hosting site packs it."""
     (sdist,) = built.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "repository", filter="data")
+    shutil.unpack_archive(sdist, tmp_path / "repository")
     shutil.make_archive(str(tmp_path / "site" / "archive" / "HEAD"), "zip", tmp_path / "repository")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "site")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -88,7 +88,8 @@ def bwrap_args():
 def _shown():
     """Return {path in the sandbox: path here} of what can be read: programs, packages, the library, the data."""
     sets = [data_folder() / f"{name}.npz" for name in FULL_SETS]
-    places = [sys.base_prefix, sys.prefix, PACKAGE, repository_file("data/mnist_5k.npz"), *sets]
+    places = [sys.base_prefix, sys.prefix, *_links(sys.executable)]
+    places += [PACKAGE, repository_file("data/mnist_5k.npz"), *sets]
     shown = {"/usr": "/usr"}
     for place in map(str, places):
         # Under the name by which it is known, and under its real one, to which links in it may lead.
@@ -96,6 +97,16 @@ def _shown():
             if not path.startswith("/usr/") or _hidden_by(path):
                 shown[path] = os.path.realpath(place)
     return shown
+
+
+def _links(path):
+    """Return the links outside of the environment that lead to an interpreter, which may be one in another folder."""
+    links = []
+    while os.path.islink(path):
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+        links.append(path)
+    inside = tuple(f"{os.path.realpath(place)}/" for place in (sys.prefix, sys.base_prefix))
+    return [link for link in links if not os.path.join(os.path.realpath(os.path.dirname(link)), "").startswith(inside)]
 
 
 def _hidden():
