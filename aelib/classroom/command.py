@@ -5,10 +5,8 @@ import click
 from aelib.classroom import assignment as assignments
 from aelib.classroom import bubblewrap, course, gradebook, submissions
 from aelib.classroom.grader import Limits
-from aelib.data.files import DataError
-from aelib.data.files import folder as data_folder
 from aelib.series.publish import output_folder
-from aelib.series.spec import UsageError
+from aelib.series.spec import UsageError, check_data
 
 
 def grade(path, name, out, jobs, seconds, megabytes, trusted):
@@ -16,10 +14,7 @@ def grade(path, name, out, jobs, seconds, megabytes, trusted):
     name = name or _recognised(path)
     assignment = assignments.load(name)
     handed_in = submissions.collect(path, assignment)
-    try:
-        data_folder()
-    except DataError as error:
-        raise UsageError(str(error)) from None
+    check_data()
     if not trusted:
         works, why = bubblewrap.available()
         if not works:

@@ -4,7 +4,7 @@
     images = load("mnist-5k")
     images.train.shape  # (3500, 28, 28, 1)
 
-The rooms behind: `files` proves what a file holds, `download` fetches what is not there, `patches` cuts
+The modules behind it: `files` proves what a file holds, `download` fetches what is not there, `patches` cuts
 pictures.
 """
 

@@ -9,14 +9,12 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
-from aelib.data import NAMES, DataError, fetch
-from aelib.data.files import folder as data_folder
 from aelib.series import document, equations, history, lecture, page, publish, report, results
 from aelib.series.attempt import Plan, Stop, attempt
 from aelib.series.outcome import Trace, conclude
 from aelib.series.progress import Progress
 from aelib.series.selection import chosen
-from aelib.series.spec import PROFILES, UsageError, check_given, load_series
+from aelib.series.spec import PROFILES, UsageError, check_data, check_given, load_series
 
 BACKENDS = ("tensorflow", "jax", "torch")
 HANGUP = signal.SIGHUP
@@ -32,10 +30,6 @@ def plan(names, profile, backend, given):
     notebooks = chosen(load_series(), names)
     check_given(notebooks, given)
     values = {notebook.name: notebook.values(profile, given) for notebook in notebooks}
-    try:
-        data_folder()
-    except DataError as error:
-        raise UsageError(str(error)) from None
     if not _installed(backend):
         remedy = f'python -m pip install "aelib[{backend}]", or choose another --backend'
         raise UsageError(f"backend {backend} is not installed; {remedy}")
@@ -117,11 +111,7 @@ def _plan(notebook, parameters):
         names = ", ".join(sorted(differing))
         raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
     equations.check_equations(source, notebook.name)
-    if parameters.get("dataset") in NAMES:
-        try:
-            fetch(parameters["dataset"])
-        except DataError as error:
-            raise UsageError(str(error)) from None
+    check_data(parameters.get("dataset"))
     return Plan(notebook, source, parameters, document.code_cells(source))
 
 

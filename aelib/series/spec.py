@@ -143,6 +143,20 @@ def load_series(folder=None):
     return {name: _notebook(name, table, folder) for name, table in tables.items()}
 
 
+def check_data(dataset=None):
+    """Refuse a data folder that is missing, and a data set that is neither there nor to be had; raises UsageError."""
+    # Imported here, so that help need not wait for NumPy.
+    from aelib.data import NAMES, DataError, fetch
+    from aelib.data.files import folder
+
+    try:
+        folder()
+        if dataset in NAMES:
+            fetch(dataset)
+    except DataError as error:
+        raise UsageError(str(error)) from None
+
+
 def check_given(notebooks, given):
     """Refuses (name, text) pairs that no run could take; raises UsageError."""
     names = [name for name, _ in given]

@@ -1,7 +1,7 @@
 """The recipe: an autoencoder and images go in; the same autoencoder, trained, and its error per epoch come out.
 
-The rooms behind: `starts` sets the weights, `recipe` trains, `history` keeps and shows the errors, `files` reads what
-does not fit in memory, `optimizer` is Adam.
+The modules behind it: `starts` sets the weights, `recipe` trains, `history` keeps and shows the errors, `files` reads
+what does not fit in memory, `optimizer` is Adam.
 """
 
 from aelib.training.files import ImageFiles

@@ -149,7 +149,7 @@ def main():
         axes.invert_yaxis()
         axes.set_xlabel("squared error per test image")
 
-    header = ("30 or 32 numbers per digit, JAX", "training", "test: squared error per image", "training images")
+    header = ("30 or 32 latent dimensions, JAX", "training", "test: squared error per image", "training images")
     publish("classical", header, rows, {"runs": found, "settings": OURS}, draw)
 
 
