@@ -1,87 +1,109 @@
-"""Numbers about images and codes: arrays in, floats out, none with a penalty inside."""
+"""Metrics of images and codes: arrays in, floats out, none of them with a penalty inside."""
 
 import numpy as np
 from skimage.metrics import structural_similarity
 
+from aelib import _validation
+from aelib._deprecated import renamed_arguments
 
-def mse(images, reconstruction):
-    """Mean squared error: the mean over pixels and images, as the Keras loss `mse`.
+_renamed = renamed_arguments(images="y_true", data="y_true", reconstruction="y_pred")
+
+
+@_renamed
+def mse(y_true, y_pred) -> float:
+    """Return the mean squared error over pixels and images, as the Keras loss `mse`.
 
     Times the number of pixels it is the lecture's ||X-hat - X||^2, summed over pixels and averaged over images.
 
     Args:
-        images: (n, height, width, channels).
-        reconstruction: the same shape.
+        y_true: (n, ...), such as images.
+        y_pred: the same shape, such as their reconstructions.
 
     Raises:
-        ValueError: for shapes that differ (NumPy would silently broadcast them) or no images.
+        ValueError: for shapes that differ, which NumPy would broadcast, or empty arrays.
     """
-    images, reconstruction = _pair(images, reconstruction)
-    return float(np.mean((images - reconstruction) ** 2))
+    y_true, y_pred = _validation.pair(y_true, y_pred)
+    return float(np.mean((y_true - y_pred) ** 2))
 
 
-def mse_per_image(images, reconstruction):
-    """Mean squared error of each image, shape (n,); the mean of it is `mse`."""
-    images, reconstruction = _pair(images, reconstruction)
-    return np.mean((images - reconstruction).reshape(len(images), -1) ** 2, axis=1)
+@_renamed
+def mse_per_image(y_true, y_pred) -> np.ndarray:
+    """Return the mean squared error of each image, shape (n,), whose mean is `mse`; arguments and errors as there."""
+    y_true, y_pred = _validation.pair(y_true, y_pred)
+    return np.mean((y_true - y_pred).reshape(len(y_true), -1) ** 2, axis=1)
 
 
-def psnr(images, reconstruction):
-    """Peak signal-to-noise ratio in decibels for images in [0, 1]: -10 log10 of the `mse` over all images.
+@_renamed
+def psnr(y_true, y_pred) -> float:
+    """Return the peak signal-to-noise ratio in decibels: -10 log10 of the `mse` over all images.
 
     Papers usually report the mean of the ratios of the single images instead, which is never lower.
+
+    Args:
+        y_true: (n, height, width, channels) in [0, 1].
+        y_pred: the same shape; it may leave [0, 1] a little.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, or another range, such as 0 to 255.
     """
-    error = mse(images, reconstruction)
+    error = mse(*_images(y_true, y_pred))
     return float("inf") if error == 0 else float(-10 * np.log10(error))
 
 
-def ssim(images, reconstruction):
-    """Structural similarity (Wang et al. 2004) for images in [0, 1], averaged over images; 1 means identical.
+@_renamed
+def ssim(y_true, y_pred) -> float:
+    """Return the structural similarity (Wang et al. 2004), averaged over images; 1 means identical.
 
     Computed by scikit-image in uniform windows of 7 x 7 pixels. The paper weights its windows of 11 x 11 pixels with a
     Gaussian, which gives other values.
+
+    Args:
+        y_true: (n, height, width, channels) in [0, 1], 7 pixels high and wide or more.
+        y_pred: the same shape; it may leave [0, 1] a little.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, images too small, or another range, such as 0 to 255.
     """
-    images, reconstruction = _pair(images, reconstruction)
-    if images.ndim != 4:
-        raise ValueError(f"images must have shape (n, height, width, channels); received {images.shape}")
+    y_true, y_pred = _images(y_true, y_pred)
+    if min(y_true.shape[1:3]) < 7:
+        raise ValueError(f"y_true must be at least 7 pixels high and wide; received shape {y_true.shape}")
     scores = [
         structural_similarity(image, other, data_range=1.0, channel_axis=-1)
-        for image, other in zip(images, reconstruction, strict=True)
+        for image, other in zip(y_true, y_pred, strict=True)
     ]
     return float(np.mean(scores))
 
 
-def explained_variance(data, reconstruction):
-    """1 - (squared error) / (squared distance to the mean of the data): 1 is perfect, 0 the mean's own score."""
-    data, reconstruction = _pair(data, reconstruction, "data")
-    total = np.sum((data - data.mean(0)) ** 2)
+@_renamed
+def explained_variance(y_true, y_pred) -> float:
+    """Return 1 - (squared error) / (squared distance to the mean of y_true): 1 is perfect, 0 the mean's own score.
+
+    Args:
+        y_true: (n, ...); it must vary between samples.
+        y_pred: the same shape.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, or samples that are all equal.
+    """
+    y_true, y_pred = _validation.pair(y_true, y_pred)
+    total = np.sum((y_true - y_true.mean(0)) ** 2)
     if not total > 0:
-        raise ValueError(f"data must vary; received {len(data)} equal entries")
-    return float(1 - np.sum((data - reconstruction) ** 2) / total)
+        raise ValueError(f"y_true must vary; received {len(y_true)} equal entries")
+    return float(1 - np.sum((y_true - y_pred) ** 2) / total)
 
 
-def active_fraction(codes, threshold=0.0):
-    """Share of the entries of codes, shape (n, ...), whose size is above the threshold; 0 counts exact zeros."""
-    return float(np.mean(np.abs(_filled("codes", codes)) > threshold))
+def active_fraction(codes, threshold: float = 0.0) -> float:
+    """Return the fraction of the entries of codes, shape (n, ...), whose absolute value is above the threshold."""
+    return float(np.mean(np.abs(_validation.numeric(codes, "codes", "float64")) > threshold))
 
 
-def dead_units(codes, threshold=0.0):
-    """Number of units, the last axis of codes, that are above the threshold in size for not one of the samples."""
-    codes = _filled("codes", codes)
+def dead_units(codes, threshold: float = 0.0) -> int:
+    """Return how many units, the last axis of codes, have no sample with an absolute value above the threshold."""
+    codes = _validation.numeric(codes, "codes", "float64")
     return int(np.sum(~np.any(np.abs(codes).reshape(-1, codes.shape[-1]) > threshold, axis=0)))
 
 
-def _pair(images, reconstruction, name="images"):
-    images, reconstruction = _filled(name, images), np.asarray(reconstruction, "float64")
-    if images.shape != reconstruction.shape:
-        shapes = f"{images.shape} and {reconstruction.shape}"
-        raise ValueError(f"{name} and reconstruction must have the same shape; received {shapes}")
-    return images, reconstruction
-
-
-def _filled(name, values):
-    # float64: a float32 sum over millions of pixels loses digits that a target is compared with.
-    values = np.asarray(values, "float64")
-    if not values.size:
-        raise ValueError(f"{name} must not be empty; received shape {values.shape}")
-    return values
+def _images(y_true, y_pred):
+    y_true = _validation.images(y_true, "y_true", dtype="float64")
+    y_pred = _validation.images(y_pred, "y_pred", limits=_validation.OVERSHOOT, dtype="float64")
+    return _validation.pair(y_true, y_pred)

@@ -1,19 +1,37 @@
-"""Networks: images (n, height, width, channels) in [0, 1] go in; codes and reconstructed images come out."""
+"""Encoders, decoders, and the `Autoencoder` that joins them; images are (n, height, width, channels) in [0, 1]."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from aelib import _validation
+from aelib.layers import DepthToSpace
 
-def mlp_encoder(image_shape, latent_dim, hidden=(512, 128, 32), activation="sigmoid", latent_activation="sigmoid"):
-    """Dense layers from a flattened image to a code.
+Initializer = str | dict | keras.initializers.Initializer
+
+
+def mlp_encoder(
+    image_shape: Sequence[int],
+    latent_dim: int,
+    hidden: Sequence[int] = (512, 128, 32),
+    activation: str | None = "sigmoid",
+    latent_activation: str | None = "sigmoid",
+    kernel_initializer: Initializer = "glorot_uniform",
+) -> keras.Sequential:
+    """Build dense layers from an image to a code.
 
     Args:
         image_shape: (height, width, channels) of one image.
-        latent_dim: number of entries of the code.
+        latent_dim: dimensions of the code.
         hidden: widths of the layers between image and code; may be empty.
         activation: of the hidden layers.
         latent_activation: of the code; "sigmoid" keeps it in (0, 1), None leaves it unbounded.
+        kernel_initializer: of every layer's weights. To make up for the slope of a sigmoid, 1/4 at most, give
+            `keras.initializers.VarianceScaling(scale=16, mode="fan_avg", distribution="uniform")`: Glorot times 4.
 
     Returns:
         A `keras.Sequential` from (n, height, width, channels) to (n, latent_dim).
@@ -21,27 +39,35 @@ def mlp_encoder(image_shape, latent_dim, hidden=(512, 128, 32), activation="sigm
     Raises:
         ValueError: for a shape or a width that is not made of positive integers.
     """
-    image_shape = _image_shape(image_shape)
+    dense = [layers.Dense(width, activation) for width in _validation.integers(hidden, "hidden")]
+    code = layers.Dense(_validation.integer(latent_dim, "latent_dim"), latent_activation, name="code")
     return keras.Sequential(
         [
-            layers.Input(image_shape),
+            layers.Input(_validation.image_shape(image_shape)),
             layers.Flatten(),
-            *[layers.Dense(width, activation) for width in _sizes(hidden, "hidden")],
-            layers.Dense(_positive(latent_dim, "latent_dim"), latent_activation, name="code"),
+            *_initialized([*dense, code], kernel_initializer),
         ],
         name="encoder",
     )
 
 
-def mlp_decoder(image_shape, latent_dim, hidden=(32, 128, 512), activation="sigmoid", output_activation="sigmoid"):
-    """Dense layers from a code to an image: the mirror of `mlp_encoder`.
+def mlp_decoder(
+    image_shape: Sequence[int],
+    latent_dim: int,
+    hidden: Sequence[int] = (32, 128, 512),
+    activation: str | None = "sigmoid",
+    output_activation: str | None = "sigmoid",
+    kernel_initializer: Initializer = "glorot_uniform",
+) -> keras.Sequential:
+    """Build dense layers from a code to an image: the mirror of `mlp_encoder`.
 
     Args:
         image_shape: (height, width, channels) of one image.
-        latent_dim: number of entries of the code.
+        latent_dim: dimensions of the code.
         hidden: widths of the layers between code and image; may be empty.
         activation: of the hidden layers.
         output_activation: of the pixels; "sigmoid" keeps them in (0, 1).
+        kernel_initializer: of every layer's weights.
 
     Returns:
         A `keras.Sequential` from (n, latent_dim) to (n, height, width, channels).
@@ -49,28 +75,35 @@ def mlp_decoder(image_shape, latent_dim, hidden=(32, 128, 512), activation="sigm
     Raises:
         ValueError: for a shape or a width that is not made of positive integers.
     """
-    image_shape = _image_shape(image_shape)
+    image_shape = _validation.image_shape(image_shape)
+    dense = [layers.Dense(width, activation) for width in _validation.integers(hidden, "hidden")]
+    pixels = layers.Dense(math.prod(image_shape), output_activation, name="pixels")
     return keras.Sequential(
         [
-            layers.Input((_positive(latent_dim, "latent_dim"),)),
-            *[layers.Dense(width, activation) for width in _sizes(hidden, "hidden")],
-            layers.Dense(int(np.prod(image_shape)), output_activation, name="pixels"),
+            layers.Input((_validation.integer(latent_dim, "latent_dim"),)),
+            *_initialized([*dense, pixels], kernel_initializer),
             layers.Reshape(image_shape),
         ],
         name="decoder",
     )
 
 
-def conv_encoder(image_shape, latent_channels, filters=(32, 64), activation="relu", latent_activation=None):
-    """Strided 3x3 convolutions; each entry of `filters` halves height and width.
+def conv_encoder(
+    image_shape: Sequence[int],
+    latent_channels: int,
+    filters: Sequence[int] = (32, 64),
+    activation: str | None = "relu",
+    latent_activation: str | None = None,
+) -> keras.Sequential:
+    """Build strided 3x3 convolutions; each entry of `filters` halves height and width.
 
-    The code keeps its place on a grid: a tensor (height / 2^k, width / 2^k, latent_channels) for k filters.
+    The code keeps its positions on a grid: a tensor (height / 2^k, width / 2^k, latent_channels) for k filters.
 
     Args:
         image_shape: (height, width, channels); height and width must be divisible by 2^k.
-        latent_channels: numbers kept at each place of the grid.
+        latent_channels: dimensions of the code at each position.
         filters: channels after each halving.
-        activation: of the convolutions; each is batch-normalised before it.
+        activation: of the convolutions; each is batch-normalized before it.
         latent_activation: of the code.
 
     Returns:
@@ -86,22 +119,28 @@ def conv_encoder(image_shape, latent_channels, filters=(32, 64), activation="rel
         encoder.add(layers.Conv2D(count, 3, strides=2, padding="same", use_bias=False))
         encoder.add(layers.BatchNormalization(momentum=0.9))
         encoder.add(layers.Activation(activation))
-    channels = _positive(latent_channels, "latent_channels")
+    channels = _validation.integer(latent_channels, "latent_channels")
     encoder.add(layers.Conv2D(channels, 1, activation=latent_activation, name="code"))
     return encoder
 
 
-def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="relu", output_activation="sigmoid"):
-    """3x3 convolutions that double height and width by rearranging channels into pixels.
+def conv_decoder(
+    image_shape: Sequence[int],
+    latent_channels: int,
+    filters: Sequence[int] = (64, 32),
+    activation: str | None = "relu",
+    output_activation: str | None = "sigmoid",
+) -> keras.Sequential:
+    """Build 3x3 convolutions that double height and width by rearranging channels into pixels.
 
-    "Depth to space" (Shi et al. 2016, arXiv:1609.05158) costs the same on every Keras backend, where transposed
+    Depth to space (Shi et al. 2016, arXiv:1609.05158) costs the same on every Keras backend, where transposed
     convolutions are several times slower on some; a CPU is slow, too, at convolving a large image to few channels.
 
     Args:
         image_shape: (height, width, channels) of the image to make.
-        latent_channels: numbers at each place of the code's grid.
+        latent_channels: dimensions of the code at each position.
         filters: channels before each doubling.
-        activation: of the convolutions; each is batch-normalised before it.
+        activation: of the convolutions; each is batch-normalized before it.
         output_activation: of the pixels; "sigmoid" keeps them in (0, 1).
 
     Returns:
@@ -112,7 +151,7 @@ def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="rel
     """
     (height, width, channels), filters = _halvable(image_shape, filters)
     shrink = 2 ** len(filters)
-    grid = (height // shrink, width // shrink, _positive(latent_channels, "latent_channels"))
+    grid = (height // shrink, width // shrink, _validation.integer(latent_channels, "latent_channels"))
     decoder = keras.Sequential([layers.Input(grid)], name="decoder")
     for index, count in enumerate([*filters, channels]):
         last = index == len(filters)
@@ -126,31 +165,13 @@ def conv_decoder(image_shape, latent_channels, filters=(64, 32), activation="rel
 
 
 @keras.saving.register_keras_serializable("aelib")
-class DepthToSpace(layers.Layer):
-    """Rearranges (n, h, w, 4c) into (n, 2h, 2w, c): four channels become a 2x2 block of pixels."""
-
-    def build(self, input_shape):
-        if input_shape[-1] % 4:
-            raise ValueError(f"the number of channels must be divisible by 4; received {input_shape[-1]}")
-
-    def call(self, tensor):
-        _, height, width, depth = tensor.shape
-        blocks = ops.reshape(tensor, (-1, height, width, 2, 2, depth // 4))
-        return ops.reshape(ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, depth // 4))
-
-    def compute_output_shape(self, input_shape):
-        n, height, width, depth = input_shape
-        return (n, 2 * height, 2 * width, depth // 4)
-
-
-@keras.saving.register_keras_serializable("aelib")
 class Autoencoder(keras.Model):
-    """Z = encoder(X), then X-hat = decoder(Z); trained with `fit(X, X)`.
+    """Z = encoder(X), then X-hat = decoder(Z); trained with `fit(x, x)`.
 
     Args:
-        encoder: any Keras model or layer from images to codes.
-        decoder: any Keras model or layer from codes to images.
-        penalty: optional layer between the two that returns Z unchanged and adds lambda S(Z) to the loss.
+        encoder: a Keras model or layer from images to codes.
+        decoder: a Keras model or layer from codes to images.
+        penalty: a layer between the two that returns Z unchanged and adds lambda S(Z) to the loss, or None.
 
     Raises:
         TypeError: if one of them is not a Keras layer.
@@ -169,19 +190,19 @@ class Autoencoder(keras.Model):
             code = self.penalty(code)
         return self.decoder(code, training=training)
 
-    def encode(self, images, batch_size=1000):
-        """Codes of images, as a NumPy array (n, ...)."""
-        return _in_batches(self.encoder, images, batch_size)
+    def encode(self, x, batch_size: int = 1000) -> np.ndarray:
+        """Return the codes of images, (n, ...)."""
+        return _in_batches(self.encoder, x, batch_size)
 
-    def decode(self, codes, batch_size=1000):
-        """Images of codes, as a NumPy array (n, height, width, channels)."""
-        return _in_batches(self.decoder, codes, batch_size)
+    def decode(self, z, batch_size: int = 1000) -> np.ndarray:
+        """Return the images of codes, (n, height, width, channels)."""
+        return _in_batches(self.decoder, z, batch_size)
 
-    def reconstruct(self, images, batch_size=1000):
-        """decode(encode(images)), as a NumPy array of the same shape."""
-        return _in_batches(self, images, batch_size)
+    def reconstruct(self, x, batch_size: int = 1000) -> np.ndarray:
+        """Return decode(encode(x)), of the shape of x."""
+        return _in_batches(self, x, batch_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "penalty": self.penalty}
         saved = {name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **saved}
@@ -194,54 +215,46 @@ class Autoencoder(keras.Model):
         return cls(**config)
 
 
-def lecture_autoencoder(latent_dim=2):
-    """The lecture's network for 28x28 digits: 784-512-128-32-2-32-128-512-784.
+def lecture_autoencoder(latent_dim: int = 2, kernel_initializer: Initializer = "glorot_uniform") -> Autoencoder:
+    """Build the lecture's network for 28x28 digits: 784-512-128-32-2-32-128-512-784.
 
-    A sigmoid after every layer, the code and the pixels included; no dropout, no batch normalisation.
+    A sigmoid follows every layer, code and pixels included; no dropout, no batch normalization.
 
     Args:
-        latent_dim: entries of the code; the lecture takes 2.
+        latent_dim: dimensions of the code; the lecture takes 2.
+        kernel_initializer: of every layer's weights.
 
     Returns:
-        An `Autoencoder` from (n, 28, 28, 1) to (n, 28, 28, 1), already built.
+        A built `Autoencoder` from (n, 28, 28, 1) to (n, 28, 28, 1).
     """
     shape = (28, 28, 1)
-    encoder, decoder = mlp_encoder(shape, latent_dim), mlp_decoder(shape, latent_dim)
+    encoder = mlp_encoder(shape, latent_dim, kernel_initializer=kernel_initializer)
+    decoder = mlp_decoder(shape, latent_dim, kernel_initializer=kernel_initializer)
     autoencoder = Autoencoder(encoder, decoder, name="lecture_autoencoder")
     autoencoder.build((None, *shape))
     return autoencoder
 
 
+def _initialized(dense, kernel_initializer):
+    # An initializer object of its own for each layer: one without a seed would give all of them the same stream.
+    for layer in dense:
+        own = keras.initializers.get(kernel_initializer)
+        layer.kernel_initializer = type(own).from_config(own.get_config())
+    return dense
+
+
 def _in_batches(layer, inputs, batch_size):
-    size, count = _positive(batch_size, "batch_size"), len(inputs)
-    # TensorFlow cannot normalise an empty batch: a blank input stands in for none.
+    inputs, size = _validation.numeric(inputs, "x", allow_empty=True), _validation.integer(batch_size, "batch_size")
+    count = len(inputs)
+    # TensorFlow cannot normalize an empty batch: a blank input stands in for none.
     inputs = inputs if count else np.zeros((1, *inputs.shape[1:]), "float32")
     # Plain calls, not `predict`: no compilation, and NumPy in, NumPy out on every backend.
     outputs = [layer(inputs[i : i + size], training=False) for i in range(0, len(inputs), size)]
     return np.concatenate([ops.convert_to_numpy(batch) for batch in outputs])[:count]
 
 
-def _positive(value, name):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a positive integer; received {value!r}")
-    return int(value)
-
-
-def _image_shape(shape):
-    if not isinstance(shape, tuple | list) or len(shape) != 3:
-        raise ValueError(f"image_shape must be (height, width, channels); received {shape!r}")
-    return tuple(_sizes(shape, "image_shape"))
-
-
-def _sizes(values, name):
-    if not isinstance(values, tuple | list):
-        raise ValueError(f"{name} must be a tuple of positive integers; received {values!r}")
-    return [_positive(value, name) for value in values]
-
-
 def _halvable(shape, filters):
-    height, width, channels = _image_shape(shape)
-    filters = _sizes(filters, "filters")
+    (height, width, channels), filters = _validation.image_shape(shape), _validation.integers(filters, "filters")
     shrink = 2 ** len(filters)
     if height % shrink or width % shrink:
         reason = f"{shrink}, because {len(filters)} filters halve them as often"

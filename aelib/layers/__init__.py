@@ -1,0 +1,17 @@
+"""Keras layers: sparse codes, dictionaries, penalties, noise and depth to space."""
+
+from aelib.layers.noise import ClippedGaussianNoise, MaskingNoise, SaltAndPepperNoise
+from aelib.layers.penalty import SparsityPenalty
+from aelib.layers.reshaping import DepthToSpace
+from aelib.layers.sparse import Dictionary, TopK, UnrolledEncoder
+
+__all__ = [
+    "ClippedGaussianNoise",
+    "DepthToSpace",
+    "Dictionary",
+    "MaskingNoise",
+    "SaltAndPepperNoise",
+    "SparsityPenalty",
+    "TopK",
+    "UnrolledEncoder",
+]

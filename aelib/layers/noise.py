@@ -1,0 +1,124 @@
+"""Layers that degrade images anew each time they are called in training, and pass them on unchanged otherwise.
+
+Put one in front of an encoder and train with `fit(x, x)`: the network sees degraded images, the loss compares with the
+clean ones, and no degraded data set is kept. Degrade a test set with the functions of `aelib.corruption`.
+Each backend draws numbers of its own; the same seed repeats them on the same backend.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from aelib import _deprecated, _validation
+
+
+class _Noise(layers.Layer):
+    """What the noise layers share; `argument` is the name of the amount."""
+
+    argument = "probability"
+
+    def __init__(self, amount, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.amount, self.seed = amount, None if seed is None else _validation.seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        # TensorFlow's XLA takes four times as long to draw as to train; such a model is better left to its own kernels.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+
+    def call(self, images, training=False):
+        return self.degrade(images) if training else images
+
+    def degrade(self, images):
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), self.argument: self.amount, "seed": self.seed}
+
+    def uniform(self, images):
+        """Draw a number in [0, 1) for every pixel, the same for all of its channels."""
+        shape = (*ops.shape(images)[:3], 1)
+        return keras.random.uniform(shape, dtype=images.dtype, seed=self.seed_generator)
+
+
+@keras.saving.register_keras_serializable("aelib")
+class ClippedGaussianNoise(_Noise):
+    """Add fresh Gaussian noise to every pixel in training, and clip to [0, 1]; Keras's `GaussianNoise` does not clip.
+
+    Args:
+        stddev: standard deviation of the noise before clipping, in units of the range; 0 or more.
+        seed: integer from 0 to 2**32 - 1, or None for one drawn from Keras's global seed.
+
+    Raises:
+        ValueError: for a negative stddev or a bad seed.
+    """
+
+    argument = "stddev"
+
+    def __init__(self, stddev: float = 0.5, seed: int | None = None, **kwargs):
+        super().__init__(_validation.number(stddev, "stddev"), seed, **kwargs)
+
+    def degrade(self, images):
+        noise = keras.random.normal(ops.shape(images), stddev=self.amount, dtype=images.dtype, seed=self.seed_generator)
+        return ops.clip(images + noise, 0, 1)
+
+
+@keras.saving.register_keras_serializable("aelib")
+class MaskingNoise(_Noise):
+    """Set pixels to 0 in training, all channels of a pixel together; keep the others as they are, unlike dropout.
+
+    Args:
+        probability: of a pixel to be lost, in [0, 1].
+        seed: as for `ClippedGaussianNoise`.
+
+    Raises:
+        ValueError: for a probability outside [0, 1] or a bad seed.
+    """
+
+    def __init__(self, probability: float = 0.5, seed: int | None = None, **kwargs):
+        super().__init__(_validation.number(probability, "probability", 0, 1), seed, **kwargs)
+
+    def degrade(self, images):
+        return ops.where(self.uniform(images) < self.amount, ops.zeros_like(images), images)
+
+
+@keras.saving.register_keras_serializable("aelib")
+class SaltAndPepperNoise(MaskingNoise):
+    """Set pixels to 0 or to 1 in training, with half of the probability each; the rest as `MaskingNoise`."""
+
+    def degrade(self, images):
+        drawn = self.uniform(images)
+        salted = ops.where(drawn < self.amount, ops.ones_like(images), images)
+        return ops.where(drawn < self.amount / 2, ops.zeros_like(images), salted)
+
+
+# The former names, which also stand in files saved with them.
+
+
+@keras.saving.register_keras_serializable("aelib")
+class Gaussian(ClippedGaussianNoise):
+    """Deprecated: `ClippedGaussianNoise`, whose `stddev` was called `sigma`."""
+
+    def __init__(self, sigma=0.5, seed=None, *, stddev=None, **kwargs):
+        _deprecated.warn("aelib.corruption.Gaussian(sigma)", "aelib.layers.ClippedGaussianNoise(stddev)")
+        super().__init__(sigma if stddev is None else stddev, seed, **kwargs)
+
+
+@keras.saving.register_keras_serializable("aelib")
+class Masking(MaskingNoise):
+    """Deprecated: `MaskingNoise`."""
+
+    def __init__(self, probability=0.5, seed=None, **kwargs):
+        _deprecated.warn("aelib.corruption.Masking", "aelib.layers.MaskingNoise")
+        super().__init__(probability, seed, **kwargs)
+
+
+@keras.saving.register_keras_serializable("aelib")
+class SaltAndPepper(SaltAndPepperNoise):
+    """Deprecated: `SaltAndPepperNoise`."""
+
+    def __init__(self, probability=0.5, seed=None, **kwargs):
+        _deprecated.warn("aelib.corruption.SaltAndPepper", "aelib.layers.SaltAndPepperNoise")
+        super().__init__(probability, seed, **kwargs)

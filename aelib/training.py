@@ -1,0 +1,293 @@
+"""The recipe of the notebooks: arguments for Keras's `compile`, callbacks for its `fit`, and a shorthand for both.
+
+model.compile(**training.recipe(steps=epochs * steps_per_epoch))
+model.fit(x, x, epochs=epochs, validation_data=(v, v), callbacks=[training.RaiseOnNaN()])
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers
+
+from aelib import _deprecated, _validation
+from aelib._network import chain, input_shape, output_range, output_shape
+
+__getattr__ = _deprecated.renamed_names(
+    __name__,
+    {
+        "History": "keras.callbacks.History",
+        "centred_start": "aelib.initializers.data_dependent",
+        "fast_settings": "aelib._deprecated.fast_settings",
+        "glorot_start": "aelib._deprecated.glorot_start",
+    },
+    instead={
+        "fast_settings": "aelib.training.recipe(model=...)",
+        "glorot_start": "the argument kernel_initializer of aelib.models",
+    },
+    removed={"ImageFiles": "give fit a keras.utils.PyDataset, a tf.data.Dataset or a torch DataLoader"},
+)
+
+
+def warmup_cosine(peak: float, steps: int, *, warmup: float = 0.15) -> keras.optimizers.schedules.CosineDecay:
+    """Return a schedule that rises linearly from 0 to the peak learning rate, then falls as a cosine to 0.
+
+    Args:
+        peak: peak learning rate, above 0.
+        steps: weight updates in the whole training.
+        warmup: fraction of the steps in which the rate rises, in [0, 1).
+
+    Raises:
+        ValueError: for arguments out of range.
+    """
+    steps = _validation.integer(steps, "steps")
+    rising = max(1, round(_validation.number(warmup, "warmup", 0, 1, bounds="[)") * steps))
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=max(1, steps - rising),
+        warmup_target=_validation.number(peak, "peak", bounds="(]"),
+        warmup_steps=rising,
+    )
+
+
+def recipe(
+    *, steps: int, learning_rate: float = 0.01, weight_decay: float = 0.0, model: keras.Model | None = None
+) -> dict[str, Any]:
+    """Return arguments for `compile`: mean squared error, and Adam with warm-up and cosine decay.
+
+    Args:
+        steps: weight updates in the whole training: epochs times batches per epoch. A `fit` of another length warns.
+        learning_rate: peak learning rate, above 0.
+        weight_decay: as in AdamW (Loshchilov and Hutter 2019); 0 means plain Adam.
+        model: the built model to be compiled. Given, the settings are the fastest for it on a CPU with the backend in
+            use; the weights come out the same up to rounding.
+
+    Raises:
+        ValueError: for arguments out of range.
+    """
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    return {
+        "optimizer": ScheduledAdam(
+            warmup_cosine(_validation.number(learning_rate, "learning_rate", bounds="(]"), steps),
+            weight_decay=_validation.number(weight_decay, "weight_decay") or None,
+            steps=steps,
+        ),
+        "loss": "mse",
+        "metrics": ["mse"],
+        "jit_compile": _xla_is_faster(model, steps) if model and on_tensorflow else "auto",
+        "steps_per_execution": min(32, int(steps)) if on_tensorflow else 1,
+    }
+
+
+@keras.saving.register_keras_serializable("aelib")
+class ScheduledAdam(keras.optimizers.Adam):
+    """Adam that warns at the end of a `fit` that was not as long as its schedule; use `recipe` to make one.
+
+    Args:
+        learning_rate: a schedule.
+        steps: weight updates that the schedule is made for.
+        kwargs: as for `keras.optimizers.Adam`.
+    """
+
+    def __init__(self, learning_rate=0.001, *, steps: int, name: str = "adam", **kwargs):
+        super().__init__(learning_rate, name=name, **kwargs)
+        self.steps = _validation.integer(steps, "steps")
+
+    def finalize_variable_values(self, var_list):
+        """Compare the updates so far with the schedule; Keras calls this when `fit` ends."""
+        super().finalize_variable_values(var_list)
+        taken = int(self.iterations)
+        if taken > self.steps:
+            warnings.warn(
+                f"the learning rate was 0 in the last {taken - self.steps} of {taken} updates: the schedule was made "
+                f"for {self.steps} and has ended; compile the model anew, with recipe(steps=...), to train it further",
+                stacklevel=4,
+            )
+        elif taken < self.steps:
+            warnings.warn(
+                f"fit ended after {taken} of the {self.steps} updates that the schedule was made for, before the "
+                f"learning rate was low; recipe needs steps = epochs * batches per epoch",
+                stacklevel=4,
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "steps": self.steps}
+
+
+class RaiseOnNaN(keras.callbacks.Callback):
+    """Stop `fit` with a FloatingPointError after an epoch whose loss is NaN or infinite."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in (logs or {}).items():
+            if name in ("loss", "val_loss") and not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the {name} became {value} in epoch {epoch + 1}: lower the learning rate, look for images that "
+                    "are not finite or codes that a penalty refuses"
+                )
+
+
+class ProgressLines(keras.callbacks.Callback):
+    """Print about ten lines in a `fit`, however many epochs there are, and add `seconds` to its history.
+
+    `seconds` is the time since the training began, compilation included. The penalty is the loss less the error.
+    """
+
+    def __init__(self, verbose: bool = True):
+        super().__init__()
+        self.verbose = verbose
+
+    def on_train_begin(self, logs=None):
+        self.begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
+        logs["seconds"] = time.perf_counter() - self.begin
+        epochs = self.params["epochs"]
+        if self.verbose and ((epoch + 1) % math.ceil(epochs / 10) == 0 or epoch in (0, epochs - 1)):
+            print(self._line(epoch + 1, epochs, logs), flush=True)
+
+    def _line(self, epoch, epochs, logs):
+        error = logs.get("mse", logs.get("loss", math.nan))
+        parts = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}", f"mse {error:.5f}"]
+        penalty = logs.get("loss", error) - error
+        # Without a penalty the two differ too: they are means that were summed in different orders.
+        if penalty > max(5e-6, 1e-5 * error):
+            parts.append(f"penalty {penalty:.5f}")
+        if "val_mse" in logs:
+            parts.append(f"validation mse {logs['val_mse']:.5f}")
+        return "   ".join([*parts, f"{logs['seconds']:.1f} s"])
+
+
+@_deprecated.renamed_arguments(images="x", target="y", validation="validation_data")
+def fit(
+    model: keras.Model,
+    x,
+    y=None,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    learning_rate: float = 0.01,
+    weight_decay: float = 0.0,
+    validation_data=None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | bool | str = True,
+    seed: int | None = None,
+    **kwargs,
+) -> keras.callbacks.History:
+    """Compile a model with `recipe` and fit it: a shorthand for these lines, after checks of the arguments.
+
+        keras.utils.set_random_seed(seed)  # if a seed is given
+        model.compile(**recipe(steps=..., learning_rate=..., weight_decay=..., model=model))
+        model.fit(x, x, callbacks=[ProgressLines(), RaiseOnNaN(), *callbacks], ...)
+
+    Args:
+        model: an `Autoencoder` or any Keras model with one output.
+        x: inputs (n, ...), such as images (n, height, width, channels); or whatever else Keras's `fit` takes that
+            yields pairs (inputs, targets): a `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`.
+        y: targets, of the shape of the output; x itself when None. Not with a dataset, which brings its own.
+        epochs: times the training data are passed through, a positive integer.
+        batch_size: of arrays, 50 when None. Not with a dataset.
+        learning_rate: peak learning rate, above 0.
+        weight_decay: as in AdamW; 0 means plain Adam.
+        validation_data: inputs, a pair (inputs, targets), or a dataset; measured after every epoch.
+        callbacks: further Keras callbacks.
+        verbose: True prints the lines of `ProgressLines`, 0 nothing; 2 and "auto" are Keras's own.
+        seed: integer for `keras.utils.set_random_seed`, which seeds Python, NumPy and the backend in the whole process;
+            the order of the batches follows it. None leaves them as they are. Noise layers have seeds of their own.
+        kwargs: as for Keras's `fit`, such as `sample_weight`, `initial_epoch`, `steps_per_epoch`.
+
+    Returns:
+        Keras's History: `history.history` has lists `loss` (penalty included), `mse`, `seconds`, and with validation
+        data `val_loss`, `val_mse`, with an entry per epoch.
+
+    Raises:
+        ValueError: for shapes that do not fit, values that are not finite or that the output cannot reach, arguments
+            out of range, or batches that the devices of `keras.distribution` cannot share equally.
+        FloatingPointError: after an epoch whose loss is NaN or infinite.
+    """
+    epochs = _validation.integer(epochs, "epochs")
+    if _is_dataset(x):
+        if y is not None or batch_size is not None:
+            received = "y" if y is not None else "batch_size"
+            raise ValueError(f"x is a dataset, which brings its own targets and batches; received {received} as well")
+        batches = kwargs.get("steps_per_epoch") or _batches(x)
+        data = {"x": x}
+    else:
+        batch_size = _validation.integer(50 if batch_size is None else batch_size, "batch_size")
+        x, y = _checked_pair(model, x, y, ("x", "y"))
+        _check_devices({min(batch_size, len(x)), len(x) % batch_size} - {0})
+        batches = kwargs.get("steps_per_epoch") or math.ceil(len(x) / batch_size)
+        data = {"x": x, "y": y, "batch_size": batch_size}
+    if validation_data is not None and not _is_dataset(validation_data):
+        both = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        validation_data = _checked_pair(model, *both, ("validation_data", "the targets of validation_data"))
+    if seed is not None:
+        keras.utils.set_random_seed(_validation.seed(seed))
+    trained = epochs - kwargs.get("initial_epoch", 0)
+    settings = {"learning_rate": learning_rate, "weight_decay": weight_decay, "model": model}
+    model.compile(**recipe(steps=trained * batches, **settings))
+    if not _is_dataset(x):
+        _build_before_tracing(model, x[:batch_size], y[:batch_size])
+    shown = [ProgressLines(verbose is True or verbose == 1), RaiseOnNaN(), *callbacks]
+    verbose = 0 if verbose is True or verbose == 1 else verbose
+    return model.fit(**data, epochs=epochs, validation_data=validation_data, callbacks=shown, verbose=verbose, **kwargs)
+
+
+def _is_dataset(x) -> bool:
+    """Return whether Keras's `fit` takes x as a source of batches of its own, not as an array."""
+    return not isinstance(x, dict | list | tuple) and not hasattr(x, "shape")
+
+
+def _batches(dataset):
+    try:
+        return len(dataset)
+    except TypeError:
+        raise ValueError("x is a dataset of unknown or infinite length; give steps_per_epoch as well") from None
+
+
+def _checked_pair(model, x, y, names):
+    """Return inputs and targets as arrays that fit the model; the loss would broadcast others, such as labels."""
+    x = _validation.numeric(x, names[0])
+    expected = input_shape(model)
+    known = [n if size is None else size for size, n in zip(expected or (), x.shape, strict=False)]
+    if expected and (len(expected) != x.ndim or known != list(x.shape)):
+        wanted = ("n", *expected[1:])
+        raise ValueError(f"{names[0]} must have shape {_text(wanted)}, the model's input; received {x.shape}")
+    y = x if y is None else _validation.numeric(y, names[1])
+    wanted = (len(x), *output_shape(model, x)[1:])
+    if y.shape != wanted:
+        raise ValueError(f"{names[1]} must have the shape of the output, {wanted}; received {y.shape}")
+    _validation.within(y, names[1] if y is not x else names[0], output_range(model))
+    return x, y
+
+
+def _text(shape):
+    return f"({', '.join(map(str, shape))})"
+
+
+def _check_devices(sizes):
+    distribution = keras.distribution.distribution()
+    count = distribution.device_mesh.devices.size if distribution else 1
+    if any(size % count for size in sizes):
+        received = " and ".join(map(str, sorted(sizes, reverse=True)))
+        raise ValueError(f"batch_size must give batches that {count} devices can share equally; received {received}")
+
+
+def _build_before_tracing(model, x, y):
+    # TensorFlow traces a training step twice when the first trace makes variables, those of Adam and of the metric.
+    # Called eagerly, a penalty can also say which codes it refuses, which it cannot in a compiled step.
+    y_pred = model(x)
+    model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(x, y, y_pred)
+    model.reset_metrics()
+
+
+def _xla_is_faster(model, steps):
+    # Keras's "auto" never uses XLA on a CPU. It makes dense layers faster and convolutions slower than TensorFlow's
+    # own kernels, and takes a second or two to compile, which a short training or a small network does not earn back.
+    slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in chain(model))
+    updates = steps * sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    return not slower and updates >= 7e8
