@@ -1,9 +1,13 @@
-"""Look inside a network through Keras's public attributes."""
+"""Look inside a network through Keras's public attributes, and check that data fit it."""
 
 import math
+from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
+
+from aelib import _validation
 
 _RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, math.inf)}
 
@@ -11,14 +15,34 @@ _RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0
 def chain(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Return the layers of a model in order, those of nested models in their place, a penalty left out."""
     if hasattr(model, "encoder") and hasattr(model, "decoder"):
-        parts = [model.encoder, model.decoder]
-    else:
-        parts = getattr(model, "layers", None)
-    return [model] if parts is None else [layer for part in parts for layer in chain(part)]
+        return [*chain(model.encoder), *chain(model.decoder)]
+    if not hasattr(model, "layers"):
+        return [model]
+    return [layer for part in model.layers for layer in chain(part)]
 
 
-def input_shape(model: keras.layers.Layer) -> tuple | None:
-    """Return the shape of a model's input, None for an axis of any length; None where there is not one known shape."""
+def check_pair(model: keras.Model, x: Any, y: Any, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and targets, x itself where y is None, as arrays that fit a model; build it if it is not built.
+
+    Raises:
+        ValueError: for shapes that do not fit, which the loss would broadcast, targets that the activation of the
+            output does not reach, or a model with several outputs.
+    """
+    x = _validation.numeric(x, names[0])
+    expected = _input_shape(model)
+    known = [n if size is None else size for size, n in zip(expected or (), x.shape, strict=False)]
+    if expected and (len(expected) != x.ndim or known != list(x.shape)):
+        wanted = ", ".join(map(str, ("n", *expected[1:])))
+        raise ValueError(f"{names[0]} must have shape ({wanted}), the model's input; received {x.shape}")
+    y, name = (x, names[0]) if y is None else (_validation.numeric(y, names[1]), names[1])
+    wanted = (len(x), *_output_shape(model, x)[1:])
+    if y.shape != wanted:
+        raise ValueError(f"{name} must have the shape of the output, {wanted}; received {y.shape}")
+    _validation.within(y, name, _output_range(model))
+    return x, y
+
+
+def _input_shape(model):
     try:
         shape = getattr(model, "encoder", model).input_shape
     except (AttributeError, ValueError):  # of a layer that is not built, or was not called on symbolic tensors
@@ -26,12 +50,7 @@ def input_shape(model: keras.layers.Layer) -> tuple | None:
     return shape if isinstance(shape, tuple) and all(isinstance(n, int | None) for n in shape) else None
 
 
-def output_shape(model: keras.layers.Layer, x) -> tuple:
-    """Return the shape of the one output of a model for inputs like x, and build the model if it is not built.
-
-    Raises:
-        ValueError: for a model with several outputs.
-    """
+def _output_shape(model, x):
     if not model.built:
         model(x[:1])
     output = model.compute_output_spec(keras.KerasTensor(x.shape))
@@ -40,8 +59,7 @@ def output_shape(model: keras.layers.Layer, x) -> tuple:
     return tuple(output.shape)
 
 
-def output_range(model: keras.layers.Layer) -> tuple[float, float]:
-    """Return the range of a model's output that its last activation allows, infinite where that is not known."""
+def _output_range(model):
     for layer in reversed(chain(model)):
         if not isinstance(layer, layers.Reshape | layers.Flatten):
             name = getattr(getattr(layer, "activation", None), "__name__", "")

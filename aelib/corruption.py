@@ -5,6 +5,7 @@ seed, so every Keras backend gets the same numbers.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from skimage.color import rgb2gray
 from skimage.transform import resize
 
@@ -19,7 +20,7 @@ __getattr__ = _deprecated.renamed_names(
 
 
 @_deprecated.renamed_arguments(sigma="stddev")
-def gaussian(images, stddev: float = 0.5, *, seed: int = 0) -> np.ndarray:
+def gaussian(images: ArrayLike, stddev: float = 0.5, *, seed: int = 0) -> np.ndarray:
     """Add independent Gaussian noise to every pixel and clip to [0, 1].
 
     Clipping is part of the degradation, as in a camera: at the ends of the range, half of the noise is cut off.
@@ -40,7 +41,7 @@ def gaussian(images, stddev: float = 0.5, *, seed: int = 0) -> np.ndarray:
     return np.clip(images + noise, 0, 1)
 
 
-def masking(images, probability: float = 0.5, *, seed: int = 0) -> np.ndarray:
+def masking(images: ArrayLike, probability: float = 0.5, *, seed: int = 0) -> np.ndarray:
     """Set pixels to 0, each with the given probability, all channels of a pixel together (Vincent et al. 2008).
 
     The other pixels keep their values, where dropout would divide them by 1 - probability.
@@ -60,7 +61,7 @@ def masking(images, probability: float = 0.5, *, seed: int = 0) -> np.ndarray:
     return np.where(drawn < probability, np.float32(0), images)
 
 
-def salt_and_pepper(images, probability: float = 0.5, *, seed: int = 0) -> np.ndarray:
+def salt_and_pepper(images: ArrayLike, probability: float = 0.5, *, seed: int = 0) -> np.ndarray:
     """Set pixels to 0 or to 1, with half of the given probability each, all channels of a pixel together.
 
     Args:
@@ -79,7 +80,7 @@ def salt_and_pepper(images, probability: float = 0.5, *, seed: int = 0) -> np.nd
     return np.where(drawn < probability / 2, np.float32(0), salted)
 
 
-def downsample(images, factor: int = 2, upsampling: str | None = None) -> np.ndarray:
+def downsample(images: ArrayLike, factor: int = 2, upsampling: str | None = None) -> np.ndarray:
     """Average blocks of factor x factor pixels; then, if asked to, enlarge to the old size.
 
     Args:
@@ -108,7 +109,7 @@ def downsample(images, factor: int = 2, upsampling: str | None = None) -> np.nda
     return np.clip(np.einsum("yr,xc,nrck->nyxk", rows, columns, small, optimize=True), 0, 1)
 
 
-def grayscale(images) -> np.ndarray:
+def grayscale(images: ArrayLike) -> np.ndarray:
     """Return the luminance of RGB images by the weights of ITU-R BT.709, from scikit-image.
 
     Args:

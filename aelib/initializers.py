@@ -6,6 +6,7 @@ from typing import TypeVar
 import keras
 import numpy as np
 from keras import layers, ops
+from numpy.typing import ArrayLike
 
 from aelib import _validation
 from aelib._deprecated import renamed_arguments
@@ -15,7 +16,9 @@ Model = TypeVar("Model", bound=keras.Model)
 
 
 @renamed_arguments(deviation="stddev", output_deviation="output_stddev")
-def data_dependent(model: Model, images, *, stddev: float = 2.0, output_stddev: float = 0.5, seed: int = 0) -> Model:
+def data_dependent(
+    model: Model, images: ArrayLike, *, stddev: float = 2.0, output_stddev: float = 0.5, seed: int = 0
+) -> Model:
     """Initialize a chain of dense sigmoid layers so that every unit works around the middle of its slope.
 
     Layer by layer: draw Glorot-uniform weights, scale them so that the pre-activations, less each unit's mean, have the

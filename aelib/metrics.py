@@ -1,6 +1,7 @@
 """Metrics of images and codes: arrays in, floats out, none of them with a penalty inside."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from skimage.metrics import structural_similarity
 
 from aelib import _validation
@@ -10,7 +11,7 @@ _renamed = renamed_arguments(images="y_true", data="y_true", reconstruction="y_p
 
 
 @_renamed
-def mse(y_true, y_pred) -> float:
+def mse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the mean squared error over pixels and images, as the Keras loss `mse`.
 
     Times the number of pixels it is the lecture's ||X-hat - X||^2, summed over pixels and averaged over images.
@@ -27,14 +28,14 @@ def mse(y_true, y_pred) -> float:
 
 
 @_renamed
-def mse_per_image(y_true, y_pred) -> np.ndarray:
+def mse_per_image(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
     """Return the mean squared error of each image, shape (n,), whose mean is `mse`; arguments and errors as there."""
     y_true, y_pred = _validation.pair(y_true, y_pred)
     return np.mean((y_true - y_pred).reshape(len(y_true), -1) ** 2, axis=1)
 
 
 @_renamed
-def psnr(y_true, y_pred) -> float:
+def psnr(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the peak signal-to-noise ratio in decibels: -10 log10 of the `mse` over all images.
 
     Papers usually report the mean of the ratios of the single images instead, which is never lower.
@@ -51,7 +52,7 @@ def psnr(y_true, y_pred) -> float:
 
 
 @_renamed
-def ssim(y_true, y_pred) -> float:
+def ssim(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the structural similarity (Wang et al. 2004), averaged over images; 1 means identical.
 
     Computed by scikit-image in uniform windows of 7 x 7 pixels. The paper weights its windows of 11 x 11 pixels with a
@@ -75,7 +76,7 @@ def ssim(y_true, y_pred) -> float:
 
 
 @_renamed
-def explained_variance(y_true, y_pred) -> float:
+def explained_variance(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return 1 - (squared error) / (squared distance to the mean of y_true): 1 is perfect, 0 the mean's own score.
 
     Args:
@@ -92,12 +93,12 @@ def explained_variance(y_true, y_pred) -> float:
     return float(1 - np.sum((y_true - y_pred) ** 2) / total)
 
 
-def active_fraction(codes, threshold: float = 0.0) -> float:
+def active_fraction(codes: ArrayLike, threshold: float = 0.0) -> float:
     """Return the fraction of the entries of codes, shape (n, ...), whose absolute value is above the threshold."""
     return float(np.mean(np.abs(_validation.numeric(codes, "codes", "float64")) > threshold))
 
 
-def dead_units(codes, threshold: float = 0.0) -> int:
+def dead_units(codes: ArrayLike, threshold: float = 0.0) -> int:
     """Return how many units, the last axis of codes, have no sample with an absolute value above the threshold."""
     codes = _validation.numeric(codes, "codes", "float64")
     return int(np.sum(~np.any(np.abs(codes).reshape(-1, codes.shape[-1]) > threshold, axis=0)))

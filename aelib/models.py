@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import layers, ops
+from numpy.typing import ArrayLike
 
 from aelib import _validation
 from aelib.layers import DepthToSpace
 
-Initializer = str | dict | keras.initializers.Initializer
+Initializer: TypeAlias = str | dict | keras.initializers.Initializer
 
 
 def mlp_encoder(
@@ -177,7 +178,9 @@ class Autoencoder(keras.Model):
         TypeError: if one of them is not a Keras layer.
     """
 
-    def __init__(self, encoder, decoder, penalty=None, **kwargs):
+    def __init__(
+        self, encoder: layers.Layer, decoder: layers.Layer, penalty: layers.Layer | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         for name, part in (("encoder", encoder), ("decoder", decoder), ("penalty", penalty)):
             if not isinstance(part, layers.Layer) and not (name == "penalty" and part is None):
@@ -190,15 +193,15 @@ class Autoencoder(keras.Model):
             code = self.penalty(code)
         return self.decoder(code, training=training)
 
-    def encode(self, x, batch_size: int = 1000) -> np.ndarray:
+    def encode(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:
         """Return the codes of images, (n, ...)."""
         return _in_batches(self.encoder, x, batch_size)
 
-    def decode(self, z, batch_size: int = 1000) -> np.ndarray:
+    def decode(self, z: ArrayLike, batch_size: int = 1000) -> np.ndarray:
         """Return the images of codes, (n, height, width, channels)."""
         return _in_batches(self.decoder, z, batch_size)
 
-    def reconstruct(self, x, batch_size: int = 1000) -> np.ndarray:
+    def reconstruct(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:
         """Return decode(encode(x)), of the shape of x."""
         return _in_batches(self, x, batch_size)
 

@@ -1,12 +1,14 @@
 """Sparsity penalties S(Z): Keras regularizers of codes Z, shape (n, units) or (n, ...)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from aelib import _validation
 
 
-def l0(codes):
+def l0(codes: Any) -> Any:
     """Return S(Z) = ||Z||_0, the number of entries per sample that are not exactly zero.
 
     It cannot be trained by gradient descent: a small change of an entry almost never changes the count, so the gradient
@@ -18,7 +20,7 @@ def l0(codes):
     Returns:
         A scalar tensor: summed over units, averaged over the n samples.
     """
-    return _sum_per_sample(ops.cast(ops.not_equal(codes, 0), _penalty_dtype(codes)))
+    return _sum_per_sample(ops.cast(ops.not_equal(codes, 0), keras.config.floatx()))
 
 
 @keras.saving.register_keras_serializable("aelib")
@@ -26,8 +28,8 @@ class L1Sparsity(keras.regularizers.Regularizer):
     """weight * ||Z||_1: absolute values summed over units, averaged over the batch.
 
     The average makes the strength independent of the batch size. Fix the length of the decoder's rows, as `Dictionary`
-    does, or the network escapes the penalty by shrinking Z and growing the decoder. Codes of half precision are summed
-    in float32.
+    does, or the network escapes the penalty by shrinking Z and growing the decoder. The sum is in `keras.config.floatx()`,
+    as Keras's losses are, whatever the precision of the codes.
 
     Args:
         weight: lambda, 0 or more, for a reconstruction loss that is a mean over pixels. For a loss that is a sum over
@@ -40,10 +42,10 @@ class L1Sparsity(keras.regularizers.Regularizer):
     def __init__(self, weight: float):
         self.weight = _validation.number(weight, "weight")
 
-    def __call__(self, codes):
-        return self.weight * _sum_per_sample(ops.abs(ops.cast(codes, _penalty_dtype(codes))))
+    def __call__(self, codes: Any) -> Any:
+        return self.weight * _sum_per_sample(ops.abs(ops.cast(codes, keras.config.floatx())))
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {"weight": self.weight}
 
 
@@ -73,9 +75,9 @@ class KLSparsity(keras.regularizers.Regularizer):
         self.zero_probability = _validation.number(zero_probability, "zero_probability", 0, 1, bounds="()")
         self.reverse = bool(reverse)
 
-    def __call__(self, codes):
-        codes = ops.cast(codes, _penalty_dtype(codes))
-        low, high = ops.min(codes), ops.max(codes)
+    def __call__(self, codes: Any) -> Any:
+        codes = ops.cast(codes, keras.config.floatx())
+        low, high = ops.stop_gradient(ops.min(codes)), ops.stop_gradient(ops.max(codes))
         try:
             values = float(low), float(high)
         except TypeError:  # traced by a compiler or symbolic: no values yet
@@ -92,13 +94,9 @@ class KLSparsity(keras.regularizers.Regularizer):
         in_range = ops.logical_and(low >= 0, high <= 1)
         return self.weight * ops.where(in_range, ops.sum(units), ops.full_like(low, float("nan")))
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {"weight": self.weight, "zero_probability": self.zero_probability, "reverse": self.reverse}
 
 
 def _sum_per_sample(entries):
     return ops.sum(entries) / ops.maximum(ops.cast(ops.shape(entries)[0], entries.dtype), 1)
-
-
-def _penalty_dtype(codes):
-    return "float64" if keras.backend.standardize_dtype(codes.dtype) == "float64" else "float32"

@@ -12,9 +12,10 @@ from typing import Any
 
 import keras
 from keras import layers
+from numpy.typing import ArrayLike
 
 from aelib import _deprecated, _validation
-from aelib._network import chain, input_shape, output_range, output_shape
+from aelib._network import chain, check_pair
 
 __getattr__ = _deprecated.renamed_names(
     __name__,
@@ -92,11 +93,11 @@ class ScheduledAdam(keras.optimizers.Adam):
         kwargs: as for `keras.optimizers.Adam`.
     """
 
-    def __init__(self, learning_rate=0.001, *, steps: int, name: str = "adam", **kwargs):
+    def __init__(self, learning_rate: Any = 0.001, *, steps: int, name: str = "adam", **kwargs: Any):
         super().__init__(learning_rate, name=name, **kwargs)
         self.steps = _validation.integer(steps, "steps")
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any):
         """Compare the updates so far with the schedule; Keras calls this when `fit` ends."""
         super().finalize_variable_values(var_list)
         taken = int(self.iterations)
@@ -120,7 +121,7 @@ class ScheduledAdam(keras.optimizers.Adam):
 class RaiseOnNaN(keras.callbacks.Callback):
     """Stop `fit` with a FloatingPointError after an epoch whose loss is NaN or infinite."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None):
         for name, value in (logs or {}).items():
             if name in ("loss", "val_loss") and not math.isfinite(value):
                 raise FloatingPointError(
@@ -139,10 +140,10 @@ class ProgressLines(keras.callbacks.Callback):
         super().__init__()
         self.verbose = verbose
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None):
         self.begin = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None):
         logs = {} if logs is None else logs
         logs["seconds"] = time.perf_counter() - self.begin
         epochs = self.params["epochs"]
@@ -164,18 +165,18 @@ class ProgressLines(keras.callbacks.Callback):
 @_deprecated.renamed_arguments(images="x", target="y", validation="validation_data")
 def fit(
     model: keras.Model,
-    x,
-    y=None,
+    x: Any,
+    y: ArrayLike | None = None,
     *,
     epochs: int,
     batch_size: int | None = None,
     learning_rate: float = 0.01,
     weight_decay: float = 0.0,
-    validation_data=None,
+    validation_data: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | bool | str = True,
     seed: int | None = None,
-    **kwargs,
+    **kwargs: Any,
 ) -> keras.callbacks.History:
     """Compile a model with `recipe` and fit it: a shorthand for these lines, after checks of the arguments.
 
@@ -217,20 +218,21 @@ def fit(
         data = {"x": x}
     else:
         batch_size = _validation.integer(50 if batch_size is None else batch_size, "batch_size")
-        x, y = _checked_pair(model, x, y, ("x", "y"))
+        x, y = check_pair(model, x, y, ("x", "y"))
         _check_devices({min(batch_size, len(x)), len(x) % batch_size} - {0})
         batches = kwargs.get("steps_per_epoch") or math.ceil(len(x) / batch_size)
         data = {"x": x, "y": y, "batch_size": batch_size}
     if validation_data is not None and not _is_dataset(validation_data):
-        both = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        validation_data = _checked_pair(model, *both, ("validation_data", "the targets of validation_data"))
+        inputs, targets, *weights = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        names = ("validation_data", "the targets of validation_data")
+        validation_data = (*check_pair(model, inputs, targets, names), *weights)
     if seed is not None:
         keras.utils.set_random_seed(_validation.seed(seed))
     trained = epochs - kwargs.get("initial_epoch", 0)
     settings = {"learning_rate": learning_rate, "weight_decay": weight_decay, "model": model}
     model.compile(**recipe(steps=trained * batches, **settings))
     if not _is_dataset(x):
-        _build_before_tracing(model, x[:batch_size], y[:batch_size])
+        _build_before_tracing(model, data["x"][:batch_size], data["y"][:batch_size])
     shown = [ProgressLines(verbose is True or verbose == 1), RaiseOnNaN(), *callbacks]
     verbose = 0 if verbose is True or verbose == 1 else verbose
     return model.fit(**data, epochs=epochs, validation_data=validation_data, callbacks=shown, verbose=verbose, **kwargs)
@@ -246,26 +248,6 @@ def _batches(dataset):
         return len(dataset)
     except TypeError:
         raise ValueError("x is a dataset of unknown or infinite length; give steps_per_epoch as well") from None
-
-
-def _checked_pair(model, x, y, names):
-    """Return inputs and targets as arrays that fit the model; the loss would broadcast others, such as labels."""
-    x = _validation.numeric(x, names[0])
-    expected = input_shape(model)
-    known = [n if size is None else size for size, n in zip(expected or (), x.shape, strict=False)]
-    if expected and (len(expected) != x.ndim or known != list(x.shape)):
-        wanted = ("n", *expected[1:])
-        raise ValueError(f"{names[0]} must have shape {_text(wanted)}, the model's input; received {x.shape}")
-    y = x if y is None else _validation.numeric(y, names[1])
-    wanted = (len(x), *output_shape(model, x)[1:])
-    if y.shape != wanted:
-        raise ValueError(f"{names[1]} must have the shape of the output, {wanted}; received {y.shape}")
-    _validation.within(y, names[1] if y is not x else names[0], output_range(model))
-    return x, y
-
-
-def _text(shape):
-    return f"({', '.join(map(str, shape))})"
 
 
 def _check_devices(sizes):

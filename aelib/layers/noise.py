@@ -18,7 +18,7 @@ class _Noise(layers.Layer):
 
     argument = "probability"
 
-    def __init__(self, amount, seed, **kwargs):
+    def __init__(self, amount, seed, **kwargs: Any):
         super().__init__(**kwargs)
         self.amount, self.seed = amount, None if seed is None else _validation.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
@@ -57,7 +57,7 @@ class ClippedGaussianNoise(_Noise):
 
     argument = "stddev"
 
-    def __init__(self, stddev: float = 0.5, seed: int | None = None, **kwargs):
+    def __init__(self, stddev: float = 0.5, seed: int | None = None, **kwargs: Any):
         super().__init__(_validation.number(stddev, "stddev"), seed, **kwargs)
 
     def degrade(self, images):
@@ -77,7 +77,7 @@ class MaskingNoise(_Noise):
         ValueError: for a probability outside [0, 1] or a bad seed.
     """
 
-    def __init__(self, probability: float = 0.5, seed: int | None = None, **kwargs):
+    def __init__(self, probability: float = 0.5, seed: int | None = None, **kwargs: Any):
         super().__init__(_validation.number(probability, "probability", 0, 1), seed, **kwargs)
 
     def degrade(self, images):
@@ -101,7 +101,7 @@ class SaltAndPepperNoise(MaskingNoise):
 class Gaussian(ClippedGaussianNoise):
     """Deprecated: `ClippedGaussianNoise`, whose `stddev` was called `sigma`."""
 
-    def __init__(self, sigma=0.5, seed=None, *, stddev=None, **kwargs):
+    def __init__(self, sigma=0.5, seed=None, *, stddev=None, **kwargs: Any):
         _deprecated.warn("aelib.corruption.Gaussian(sigma)", "aelib.layers.ClippedGaussianNoise(stddev)")
         super().__init__(sigma if stddev is None else stddev, seed, **kwargs)
 
@@ -110,7 +110,7 @@ class Gaussian(ClippedGaussianNoise):
 class Masking(MaskingNoise):
     """Deprecated: `MaskingNoise`."""
 
-    def __init__(self, probability=0.5, seed=None, **kwargs):
+    def __init__(self, probability=0.5, seed=None, **kwargs: Any):
         _deprecated.warn("aelib.corruption.Masking", "aelib.layers.MaskingNoise")
         super().__init__(probability, seed, **kwargs)
 
@@ -119,6 +119,6 @@ class Masking(MaskingNoise):
 class SaltAndPepper(SaltAndPepperNoise):
     """Deprecated: `SaltAndPepperNoise`."""
 
-    def __init__(self, probability=0.5, seed=None, **kwargs):
+    def __init__(self, probability=0.5, seed=None, **kwargs: Any):
         _deprecated.warn("aelib.corruption.SaltAndPepper", "aelib.layers.SaltAndPepperNoise")
         super().__init__(probability, seed, **kwargs)

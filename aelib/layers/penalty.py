@@ -20,7 +20,7 @@ class SparsityPenalty(layers.Layer):
         TypeError: for anything but a Keras regularizer.
     """
 
-    def __init__(self, regularizer: keras.regularizers.Regularizer, **kwargs):
+    def __init__(self, regularizer: keras.regularizers.Regularizer, **kwargs: Any):
         super().__init__(**kwargs)
         if not isinstance(regularizer, keras.regularizers.Regularizer):
             raise TypeError(f"regularizer must be a Keras regularizer, such as L1Sparsity; received {regularizer!r}")

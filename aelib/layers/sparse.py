@@ -23,7 +23,7 @@ class TopK(layers.Layer):
         ValueError: for a k that is not a positive integer, or, when built, larger than the number of units.
     """
 
-    def __init__(self, k: int, **kwargs):
+    def __init__(self, k: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.k = _validation.integer(k, "k")
         self.supports_jit = _jit_is_faster()
@@ -54,7 +54,7 @@ class Dictionary(layers.Layer):
         ValueError: for a number of features that is not a positive integer.
     """
 
-    def __init__(self, features: int, **kwargs):
+    def __init__(self, features: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.features = _validation.integer(features, "features")
 
@@ -102,7 +102,7 @@ class UnrolledEncoder(layers.Layer):
             size than the dictionary's features.
     """
 
-    def __init__(self, dictionary: Dictionary, units: int, k: int, steps: int = 3, **kwargs):
+    def __init__(self, dictionary: Dictionary, units: int, k: int, steps: int = 3, **kwargs: Any):
         super().__init__(**kwargs)
         if not isinstance(dictionary, Dictionary):
             raise TypeError(f"dictionary must be an aelib.layers.Dictionary; received {dictionary!r}")
