@@ -28,8 +28,8 @@ class L1Sparsity(keras.regularizers.Regularizer):
     """weight * ||Z||_1: absolute values summed over units, averaged over the batch.
 
     The average makes the strength independent of the batch size. Fix the length of the decoder's rows, as `Dictionary`
-    does, or the network escapes the penalty by shrinking Z and growing the decoder. The sum is in `keras.config.floatx()`,
-    as Keras's losses are, whatever the precision of the codes.
+    does, or the network escapes the penalty by shrinking Z and growing the decoder. The value is in Keras's `floatx()`,
+    as its losses are, whatever the precision of the codes.
 
     Args:
         weight: lambda, 0 or more, for a reconstruction loss that is a mean over pixels. For a loss that is a sum over

@@ -1,11 +1,10 @@
 """The recipe of the notebooks: arguments for Keras's `compile`, callbacks for its `fit`, and a shorthand for both.
 
 model.compile(**training.recipe(steps=epochs * steps_per_epoch))
-model.fit(x, x, epochs=epochs, validation_data=(v, v), callbacks=[training.RaiseOnNaN()])
+model.fit(x, x, epochs=epochs, validation_data=(v, v), callbacks=[callbacks.RaiseOnNaN()])
 """
 
 import math
-import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from aelib import _deprecated, _validation
 from aelib._network import chain, check_pair
+from aelib.callbacks import ProgressLines, RaiseOnNaN
 
 __getattr__ = _deprecated.renamed_names(
     __name__,
@@ -100,66 +100,18 @@ class ScheduledAdam(keras.optimizers.Adam):
     def finalize_variable_values(self, var_list: Any):
         """Compare the updates so far with the schedule; Keras calls this when `fit` ends."""
         super().finalize_variable_values(var_list)
-        taken = int(self.iterations)
-        if taken > self.steps:
+        updates = int(self.iterations)
+        if updates != self.steps:
+            late = "the last had learning rate 0; compile the model anew to train it further"
+            early = "the learning rate was still high at the end"
             warnings.warn(
-                f"the learning rate was 0 in the last {taken - self.steps} of {taken} updates: the schedule was made "
-                f"for {self.steps} and has ended; compile the model anew, with recipe(steps=...), to train it further",
-                stacklevel=4,
-            )
-        elif taken < self.steps:
-            warnings.warn(
-                f"fit ended after {taken} of the {self.steps} updates that the schedule was made for, before the "
-                f"learning rate was low; recipe needs steps = epochs * batches per epoch",
+                f"the model has made {updates} updates, its learning rate schedule was made for {self.steps}: "
+                f"{late if updates > self.steps else early} (steps of training.recipe: epochs * batches per epoch)",
                 stacklevel=4,
             )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "steps": self.steps}
-
-
-class RaiseOnNaN(keras.callbacks.Callback):
-    """Stop `fit` with a FloatingPointError after an epoch whose loss is NaN or infinite."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None):
-        for name, value in (logs or {}).items():
-            if name in ("loss", "val_loss") and not math.isfinite(value):
-                raise FloatingPointError(
-                    f"the {name} became {value} in epoch {epoch + 1}: lower the learning rate, look for images that "
-                    "are not finite or codes that a penalty refuses"
-                )
-
-
-class ProgressLines(keras.callbacks.Callback):
-    """Print about ten lines in a `fit`, however many epochs there are, and add `seconds` to its history.
-
-    `seconds` is the time since the training began, compilation included. The penalty is the loss less the error.
-    """
-
-    def __init__(self, verbose: bool = True):
-        super().__init__()
-        self.verbose = verbose
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None):
-        self.begin = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None):
-        logs = {} if logs is None else logs
-        logs["seconds"] = time.perf_counter() - self.begin
-        epochs = self.params["epochs"]
-        if self.verbose and ((epoch + 1) % math.ceil(epochs / 10) == 0 or epoch in (0, epochs - 1)):
-            print(self._line(epoch + 1, epochs, logs), flush=True)
-
-    def _line(self, epoch, epochs, logs):
-        error = logs.get("mse", logs.get("loss", math.nan))
-        parts = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}", f"mse {error:.5f}"]
-        penalty = logs.get("loss", error) - error
-        # Without a penalty the two differ too: they are means that were summed in different orders.
-        if penalty > max(5e-6, 1e-5 * error):
-            parts.append(f"penalty {penalty:.5f}")
-        if "val_mse" in logs:
-            parts.append(f"validation mse {logs['val_mse']:.5f}")
-        return "   ".join([*parts, f"{logs['seconds']:.1f} s"])
 
 
 @_deprecated.renamed_arguments(images="x", target="y", validation="validation_data")
@@ -214,13 +166,11 @@ def fit(
         if y is not None or batch_size is not None:
             received = "y" if y is not None else "batch_size"
             raise ValueError(f"x is a dataset, which brings its own targets and batches; received {received} as well")
-        batches = kwargs.get("steps_per_epoch") or _batches(x)
-        data = {"x": x}
+        data: dict[str, Any] = {"x": x}
     else:
         batch_size = _validation.integer(50 if batch_size is None else batch_size, "batch_size")
         x, y = check_pair(model, x, y, ("x", "y"))
         _check_devices({min(batch_size, len(x)), len(x) % batch_size} - {0})
-        batches = kwargs.get("steps_per_epoch") or math.ceil(len(x) / batch_size)
         data = {"x": x, "y": y, "batch_size": batch_size}
     if validation_data is not None and not _is_dataset(validation_data):
         inputs, targets, *weights = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
@@ -228,14 +178,20 @@ def fit(
         validation_data = (*check_pair(model, inputs, targets, names), *weights)
     if seed is not None:
         keras.utils.set_random_seed(_validation.seed(seed))
-    trained = epochs - kwargs.get("initial_epoch", 0)
-    settings = {"learning_rate": learning_rate, "weight_decay": weight_decay, "model": model}
-    model.compile(**recipe(steps=trained * batches, **settings))
-    if not _is_dataset(x):
+    batches = kwargs.get("steps_per_epoch") or _batches_per_epoch(x, batch_size)
+    steps = (epochs - kwargs.get("initial_epoch", 0)) * batches
+    model.compile(**recipe(steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, model=model))
+    if "y" in data:
         _build_before_tracing(model, data["x"][:batch_size], data["y"][:batch_size])
-    shown = [ProgressLines(verbose is True or verbose == 1), RaiseOnNaN(), *callbacks]
-    verbose = 0 if verbose is True or verbose == 1 else verbose
-    return model.fit(**data, epochs=epochs, validation_data=validation_data, callbacks=shown, verbose=verbose, **kwargs)
+    lines = verbose is True or verbose == 1
+    return model.fit(
+        **data,
+        epochs=epochs,
+        validation_data=validation_data,
+        callbacks=[ProgressLines(lines), RaiseOnNaN(), *callbacks],
+        verbose=0 if lines else verbose,
+        **kwargs,
+    )
 
 
 def _is_dataset(x) -> bool:
@@ -243,9 +199,9 @@ def _is_dataset(x) -> bool:
     return not isinstance(x, dict | list | tuple) and not hasattr(x, "shape")
 
 
-def _batches(dataset):
+def _batches_per_epoch(x, batch_size):
     try:
-        return len(dataset)
+        return math.ceil(len(x) / (batch_size or 1))  # the length of a dataset is in batches
     except TypeError:
         raise ValueError("x is a dataset of unknown or infinite length; give steps_per_epoch as well") from None
 
