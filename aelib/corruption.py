@@ -1,7 +1,7 @@
 """Degradations of images as pure functions, for test sets and comparisons; for training see the noise layers.
 
-Images are (n, height, width, channels) in [0, 1], and so are the results, in float32. Every draw is NumPy's, from a
-seed, so every Keras backend gets the same numbers.
+Each takes images (n, height, width, channels) in [0, 1] and returns images in [0, 1], float32. Every draw is NumPy's,
+from a seed, an integer from 0 to 2**32 - 1, so every Keras backend gets the same numbers.
 """
 
 import numpy as np
@@ -28,10 +28,7 @@ def gaussian(images: ArrayLike, stddev: float = 0.5, *, seed: int = 0) -> np.nda
     Args:
         images: (n, height, width, channels) in [0, 1].
         stddev: standard deviation of the noise before clipping, in units of the range; 0 or more.
-        seed: integer from 0 to 2**32 - 1.
-
-    Returns:
-        An array of the same shape, in [0, 1].
+        seed: integer.
 
     Raises:
         ValueError: for images of another shape or range, a negative stddev or a bad seed.
@@ -49,10 +46,7 @@ def masking(images: ArrayLike, probability: float = 0.5, *, seed: int = 0) -> np
     Args:
         images: (n, height, width, channels) in [0, 1].
         probability: of a pixel to be lost, in [0, 1].
-        seed: integer from 0 to 2**32 - 1.
-
-    Returns:
-        An array of the same shape.
+        seed: integer.
 
     Raises:
         ValueError: for images of another shape or range, a bad probability or a bad seed.
@@ -67,10 +61,7 @@ def salt_and_pepper(images: ArrayLike, probability: float = 0.5, *, seed: int = 
     Args:
         images: (n, height, width, channels) in [0, 1].
         probability: of a pixel to be replaced, in [0, 1].
-        seed: integer from 0 to 2**32 - 1.
-
-    Returns:
-        An array of the same shape.
+        seed: integer.
 
     Raises:
         ValueError: for images of another shape or range, a bad probability or a bad seed.

@@ -1,4 +1,7 @@
-"""Encoders, decoders, and the `Autoencoder` that joins them; images are (n, height, width, channels) in [0, 1]."""
+"""Encoders, decoders, and the `Autoencoder` that joins them; images are (n, height, width, channels) in [0, 1].
+
+A builder raises a ValueError that names the argument for a shape or a width that is not made of positive integers.
+"""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +26,7 @@ def mlp_encoder(
     latent_activation: str | None = "sigmoid",
     kernel_initializer: Initializer = "glorot_uniform",
 ) -> keras.Sequential:
-    """Build dense layers from an image to a code.
+    """Build dense layers from images to codes (n, latent_dim).
 
     Args:
         image_shape: (height, width, channels) of one image.
@@ -34,11 +37,6 @@ def mlp_encoder(
         kernel_initializer: of every layer's weights. To make up for the slope of a sigmoid, 1/4 at most, give
             `keras.initializers.VarianceScaling(scale=16, mode="fan_avg", distribution="uniform")`: Glorot times 4.
 
-    Returns:
-        A `keras.Sequential` from (n, height, width, channels) to (n, latent_dim).
-
-    Raises:
-        ValueError: for a shape or a width that is not made of positive integers.
     """
     dense = [layers.Dense(width, activation) for width in _validation.integers(hidden, "hidden")]
     code = layers.Dense(_validation.integer(latent_dim, "latent_dim"), latent_activation, name="code")
@@ -60,7 +58,7 @@ def mlp_decoder(
     output_activation: str | None = "sigmoid",
     kernel_initializer: Initializer = "glorot_uniform",
 ) -> keras.Sequential:
-    """Build dense layers from a code to an image: the mirror of `mlp_encoder`.
+    """Build dense layers from codes (n, latent_dim) to images: the mirror of `mlp_encoder`.
 
     Args:
         image_shape: (height, width, channels) of one image.
@@ -70,11 +68,6 @@ def mlp_decoder(
         output_activation: of the pixels; "sigmoid" keeps them in (0, 1).
         kernel_initializer: of every layer's weights.
 
-    Returns:
-        A `keras.Sequential` from (n, latent_dim) to (n, height, width, channels).
-
-    Raises:
-        ValueError: for a shape or a width that is not made of positive integers.
     """
     image_shape = _validation.image_shape(image_shape)
     dense = [layers.Dense(width, activation) for width in _validation.integers(hidden, "hidden")]
@@ -98,7 +91,7 @@ def conv_encoder(
 ) -> keras.Sequential:
     """Build strided 3x3 convolutions; each entry of `filters` halves height and width.
 
-    The code keeps its positions on a grid: a tensor (height / 2^k, width / 2^k, latent_channels) for k filters.
+    Codes keep their positions on a grid: a tensor (n, height / 2^k, width / 2^k, latent_channels) for k filters.
 
     Args:
         image_shape: (height, width, channels); height and width must be divisible by 2^k.
@@ -107,11 +100,6 @@ def conv_encoder(
         activation: of the convolutions; each is batch-normalized before it.
         latent_activation: of the code.
 
-    Returns:
-        A `keras.Sequential` from (n, height, width, channels) to (n, height/2^k, width/2^k, latent_channels).
-
-    Raises:
-        ValueError: for a shape that the halvings do not divide, or sizes that are not positive integers.
     """
     image_shape, filters = _halvable(image_shape, filters)
     encoder = keras.Sequential([layers.Input(image_shape)], name="encoder")
@@ -132,7 +120,7 @@ def conv_decoder(
     activation: str | None = "relu",
     output_activation: str | None = "sigmoid",
 ) -> keras.Sequential:
-    """Build 3x3 convolutions that double height and width by rearranging channels into pixels.
+    """Build 3x3 convolutions that double height and width by rearranging channels into pixels; from codes on a grid.
 
     Depth to space (Shi et al. 2016, arXiv:1609.05158) costs the same on every Keras backend, where transposed
     convolutions are several times slower on some; a CPU is slow, too, at convolving a large image to few channels.
@@ -144,11 +132,6 @@ def conv_decoder(
         activation: of the convolutions; each is batch-normalized before it.
         output_activation: of the pixels; "sigmoid" keeps them in (0, 1).
 
-    Returns:
-        A `keras.Sequential` from (n, height/2^k, width/2^k, latent_channels) to (n, height, width, channels).
-
-    Raises:
-        ValueError: for a shape that the doublings do not reach, or sizes that are not positive integers.
     """
     (height, width, channels), filters = _halvable(image_shape, filters)
     shrink = 2 ** len(filters)

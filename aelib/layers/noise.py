@@ -94,31 +94,20 @@ class SaltAndPepperNoise(MaskingNoise):
         return ops.where(drawn < self.amount / 2, ops.zeros_like(images), salted)
 
 
-# The former names, which also stand in files saved with them.
+def _former(name, layer):
+    """Register a layer under its former name, which also stands in files saved with it."""
+
+    class Former(layer):
+        def __init__(self, *args, **kwargs):
+            _deprecated.warn(f"aelib.corruption.{name}", f"aelib.layers.{layer.__name__}")
+            if "sigma" in kwargs:
+                kwargs["stddev"] = kwargs.pop("sigma")
+            super().__init__(*args, **kwargs)
+
+    Former.__name__ = Former.__qualname__ = name
+    return keras.saving.register_keras_serializable("aelib", name)(Former)
 
 
-@keras.saving.register_keras_serializable("aelib")
-class Gaussian(ClippedGaussianNoise):
-    """Deprecated: `ClippedGaussianNoise`, whose `stddev` was called `sigma`."""
-
-    def __init__(self, sigma=0.5, seed=None, *, stddev=None, **kwargs: Any):
-        _deprecated.warn("aelib.corruption.Gaussian(sigma)", "aelib.layers.ClippedGaussianNoise(stddev)")
-        super().__init__(sigma if stddev is None else stddev, seed, **kwargs)
-
-
-@keras.saving.register_keras_serializable("aelib")
-class Masking(MaskingNoise):
-    """Deprecated: `MaskingNoise`."""
-
-    def __init__(self, probability=0.5, seed=None, **kwargs: Any):
-        _deprecated.warn("aelib.corruption.Masking", "aelib.layers.MaskingNoise")
-        super().__init__(probability, seed, **kwargs)
-
-
-@keras.saving.register_keras_serializable("aelib")
-class SaltAndPepper(SaltAndPepperNoise):
-    """Deprecated: `SaltAndPepperNoise`."""
-
-    def __init__(self, probability=0.5, seed=None, **kwargs: Any):
-        _deprecated.warn("aelib.corruption.SaltAndPepper", "aelib.layers.SaltAndPepperNoise")
-        super().__init__(probability, seed, **kwargs)
+Gaussian = _former("Gaussian", ClippedGaussianNoise)
+Masking = _former("Masking", MaskingNoise)
+SaltAndPepper = _former("SaltAndPepper", SaltAndPepperNoise)
