@@ -70,19 +70,26 @@ def array(values: Any, name: str) -> np.ndarray:
         result = np.asarray(values)
     except (ValueError, TypeError, RuntimeError):
         raise ValueError(f"{name} must be an array; received {_shown(values)}") from None
+    if result.dtype == object and all(isinstance(value, str) for value in result.flat):
+        return result.astype(str)  # a column of pandas
     if result.dtype == object:
         raise ValueError(f"{name} must be an array of numbers; received {_shown(values)}")
     return result
 
 
-def numeric(values: Any, name: str, dtype: str = "float32", *, allow_empty: bool = False) -> np.ndarray:
-    """Return an array of real numbers in the given floating-point type."""
+def numeric(
+    values: Any, name: str, dtype: str = "float32", *, allow_empty: bool = False, finite: bool = False
+) -> np.ndarray:
+    """Return an array of real numbers in the given floating-point type, finite ones if asked for."""
     result = array(values, name)
     if result.dtype.kind not in "biuf" and result.dtype.name != "bfloat16":
         raise ValueError(f"{name} must be real numbers; received {result.dtype} of shape {result.shape}")
     if not result.size and not allow_empty:
         raise ValueError(f"{name} must not be empty; received shape {result.shape}")
-    return result.astype(dtype, copy=False)
+    result = result.astype(dtype, copy=False)
+    if finite and not (found := np.isfinite(result)).all():
+        raise ValueError(f"{name} must be finite; received {np.sum(~found):,} values that are NaN or infinite")
+    return result
 
 
 def images(
