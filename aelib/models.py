@@ -36,15 +36,14 @@ def mlp_encoder(
         latent_activation: of the code; "sigmoid" keeps it in (0, 1), None leaves it unbounded.
         kernel_initializer: of every layer's weights. To make up for the slope of a sigmoid, 1/4 at most, give
             `keras.initializers.VarianceScaling(scale=16, mode="fan_avg", distribution="uniform")`: Glorot times 4.
-
     """
-    dense = [layers.Dense(width, activation) for width in _validation.integers(hidden, "hidden")]
-    code = layers.Dense(_validation.integer(latent_dim, "latent_dim"), latent_activation, name="code")
+    latent_dim = _validation.integer(latent_dim, "latent_dim")
     return keras.Sequential(
         [
             layers.Input(_validation.image_shape(image_shape)),
             layers.Flatten(),
-            *_initialized([*dense, code], kernel_initializer),
+            *[_dense(width, activation, kernel_initializer) for width in _validation.integers(hidden, "hidden")],
+            _dense(latent_dim, latent_activation, kernel_initializer, name="code"),
         ],
         name="encoder",
     )
@@ -67,15 +66,13 @@ def mlp_decoder(
         activation: of the hidden layers.
         output_activation: of the pixels; "sigmoid" keeps them in (0, 1).
         kernel_initializer: of every layer's weights.
-
     """
     image_shape = _validation.image_shape(image_shape)
-    dense = [layers.Dense(width, activation) for width in _validation.integers(hidden, "hidden")]
-    pixels = layers.Dense(math.prod(image_shape), output_activation, name="pixels")
     return keras.Sequential(
         [
             layers.Input((_validation.integer(latent_dim, "latent_dim"),)),
-            *_initialized([*dense, pixels], kernel_initializer),
+            *[_dense(width, activation, kernel_initializer) for width in _validation.integers(hidden, "hidden")],
+            _dense(math.prod(image_shape), output_activation, kernel_initializer, name="pixels"),
             layers.Reshape(image_shape),
         ],
         name="decoder",
@@ -99,7 +96,6 @@ def conv_encoder(
         filters: channels after each halving.
         activation: of the convolutions; each is batch-normalized before it.
         latent_activation: of the code.
-
     """
     image_shape, filters = _halvable(image_shape, filters)
     encoder = keras.Sequential([layers.Input(image_shape)], name="encoder")
@@ -131,7 +127,6 @@ def conv_decoder(
         filters: channels before each doubling.
         activation: of the convolutions; each is batch-normalized before it.
         output_activation: of the pixels; "sigmoid" keeps them in (0, 1).
-
     """
     (height, width, channels), filters = _halvable(image_shape, filters)
     shrink = 2 ** len(filters)
@@ -221,12 +216,11 @@ def lecture_autoencoder(latent_dim: int = 2, kernel_initializer: Initializer = "
     return autoencoder
 
 
-def _initialized(dense, kernel_initializer):
+def _dense(width, activation, kernel_initializer, name=None):
     # An initializer object of its own for each layer: one without a seed would give all of them the same stream.
-    for layer in dense:
-        own = keras.initializers.get(kernel_initializer)
-        layer.kernel_initializer = type(own).from_config(own.get_config())
-    return dense
+    if isinstance(kernel_initializer, keras.initializers.Initializer):
+        kernel_initializer = type(kernel_initializer).from_config(kernel_initializer.get_config())
+    return layers.Dense(width, activation, kernel_initializer=kernel_initializer, name=name)
 
 
 def _in_batches(layer, inputs, batch_size):
