@@ -108,7 +108,7 @@ def list_(notebooks):
     """Show notebooks (all by default) with their parameters, profiles and targets."""
     from aelib.series import listing, selection, spec
 
-    terminal.echo(listing.text(selection.chosen(spec.load_series(), notebooks)))
+    terminal.echo(listing.text(selection.select_notebooks(spec.load_series(), notebooks)))
 
 
 @cli.command(cls=_Command, extra="run", systems="Linux, macOS or WSL")
@@ -141,13 +141,13 @@ def run(notebooks, profile, backend, given, deadline, out, jobs):
 @cli.command(cls=_Command, extra="sweep", systems="Linux, macOS or WSL")
 @click.argument("notebook", metavar="NOTEBOOK")
 @click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=V1,V2,...", help=GRID)
-@terminal.verbosity_options("A line for every point is printed anyway; -v changes nothing.")
+@terminal.verbosity_options("Print the metrics of every point, too.")
 @_run_options
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Workers here; by default half the cores.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Points at a time; by default half the cores.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster to use instead; its workers need this aelib.")
 @_out("sweeps", "Where the table goes.")
 def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler, out):
-    """Execute a notebook at every point of a grid, on Dask, and write one table and a plot.
+    """Execute a notebook at every point of a grid, and write one table and a plot.
 
     Finished points are kept in the folder and not executed again, until the notebook, the library or a
     version changes.
@@ -157,18 +157,18 @@ def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler
     if workers and scheduler:
         raise click.UsageError("--workers and --scheduler exclude each other")
     from aelib.series import sweep as sweeps
-    from aelib.series import table
+    from aelib.series import sweep_table
 
     planned, points = sweeps.plan(notebook, grids, profile, backend, given)
     try:
         rows = sweeps.sweep(planned, points, profile, out, workers=workers, scheduler=scheduler, deadline=deadline)
-    except sweeps.LostScheduler as error:
+    except ConnectionError as error:
         raise _Unfinished(str(error)) from error
     except OSError as error:
         raise _Unfinished(f"the table could not be written: {error}") from error
-    terminal.echo(table.text(rows, [one.varied for one in points], terminal.paint))
+    terminal.echo(sweep_table.summary(rows, [point.grid_values for point in points], terminal.paint))
     terminal.echo(f"\n{os.path.join(out, planned.name)}.csv")
-    return sweeps.exit_code(rows)
+    return sweep_table.exit_code(rows)
 
 
 @cli.command()
@@ -192,13 +192,13 @@ def data(names):
 @_out("release", "A new folder, or a zip if the name ends in .zip.", metavar="PATH")
 def release(assignments, out):
     """Make the student version of assignments (all by default), with what they need to run."""
-    from aelib.classroom.release import release as make
+    from aelib.classroom.release import release as write_release
 
-    for path in make(assignments, out):
+    for path in write_release(assignments, out):
         terminal.echo(path)
 
 
-@cli.command(cls=_Command, extra="classroom", module="aelib.classroom.command", systems="Linux or WSL")
+@cli.command(cls=_Command, extra="classroom", module="aelib.classroom.grade_class", systems="Linux or WSL")
 @click.argument("submissions", type=_Place(), metavar="SUBMISSIONS")
 @click.option("--assignment", "name", metavar="NAME", help=ASSIGNMENT)
 @terminal.verbosity_options()
@@ -212,9 +212,10 @@ def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissi
 
     Exit code: 0 every submission has its grade, whatever it is; 2 bad usage; 130 interrupted.
     """
-    from aelib.classroom import command
+    from aelib.classroom.grade_class import grade_class
+    from aelib.classroom.sandbox import Limits
 
-    return command.grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissions)
+    grade_class(submissions, name, out, jobs, Limits(time_limit, memory_limit * 2**20, trust_submissions))
 
 
 @cli.command()

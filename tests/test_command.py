@@ -15,8 +15,8 @@ from throwaway import Finished, check, make_series, run, start
 import aelib
 from aelib import __main__ as command
 from aelib import _terminal
-from aelib.series import listing, results, table
-from aelib.series.selection import chosen
+from aelib.series import listing, results, sweep_table
+from aelib.series.selection import select_notebooks
 from aelib.series.spec import Target, UsageError, load_series
 from aelib.series.verdict import judge
 
@@ -36,12 +36,11 @@ from aelib.series.spec import Target
 from aelib.series.verdict import judge
 
 def execute(plans, profile, backend, out, *, jobs, deadline):
-    progress = Progress(4)
-    progress.begin("one")
-    for cell in range(4):
-        progress.cell("one", cell + 1, 4)
-    progress.end("one", "missed", 1.0)
-    progress.close()
+    with Progress(4) as progress:
+        progress.begin("one")
+        for cell in range(4):
+            progress.cell("one", cell + 1, 4)
+        progress.end("one", "missed", 1.0)
     targets = judge({"error": 0.9}, [Target("error", "<=", 0.6)])
     missed = outcome.Outcome("one", "missed", str(targets[0]), None, 1.0, {}, {"error": 0.9}, targets)
     return results.Run("id", profile, backend, datetime.now(), 1.0, {}, [missed]), None
@@ -105,7 +104,7 @@ def canned(*arguments, shell=None, **environment):
     ],
 )
 def test_a_name_a_word_or_a_beginning_stands_for_a_notebook(series, given, name):
-    assert [one.name for one in chosen(load_series(series), [given, name])] == [name]
+    assert [one.name for one in select_notebooks(load_series(series), [given, name])] == [name]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_a_path_to_its_file_stands_for_a_notebook_from_any_folder(series, tmp_pa
     (tmp_path / "link").symlink_to(series)
     path = {"absolute": f"{series}/01_compression.ipynb", "~": "~/series/01_compression.ipynb"}.get(form)
     path = path or (f"{tmp_path}/link/01_compression.ipynb" if form == "link" else form.format("series", "series"))
-    assert [one.name for one in chosen(load_series(series), [path])] == ["01_compression"]
+    assert [one.name for one in select_notebooks(load_series(series), [path])] == ["01_compression"]
 
 
 def test_a_notebook_in_a_folder_below_is_found_by_its_path(series, tmp_path):
@@ -125,11 +124,11 @@ def test_a_notebook_in_a_folder_below_is_found_by_its_path(series, tmp_path):
     further.mkdir()
     (further / "generation.ipynb").write_text("{}")
     notebooks = {"generation": SimpleNamespace(name="generation", path=further / "generation.ipynb")}
-    assert [one.name for one in chosen(notebooks, [str(further / "generation.ipynb")])] == ["generation"]
+    assert [one.name for one in select_notebooks(notebooks, [str(further / "generation.ipynb")])] == ["generation"]
 
 
 def test_without_names_all_are_chosen_in_their_order(series):
-    assert tuple(one.name for one in chosen(load_series(series), [])) == NAMES
+    assert tuple(one.name for one in select_notebooks(load_series(series), [])) == NAMES
 
 
 def test_a_copy_of_a_notebook_is_not_taken_for_the_notebook(series, tmp_path, monkeypatch):
@@ -137,7 +136,7 @@ def test_a_copy_of_a_notebook_is_not_taken_for_the_notebook(series, tmp_path, mo
     (tmp_path / "01_compression.ipynb").write_bytes((series / "01_compression.ipynb").read_bytes())
     for path in ("01_compression.ipynb", "./01_compression.ipynb", tmp_path / "01_compression.ipynb"):
         with pytest.raises(UsageError, match="is not a notebook of the series; the series has 01_compression, 02_"):
-            chosen(load_series(series), [str(path)])
+            select_notebooks(load_series(series), [str(path)])
 
 
 @pytest.mark.parametrize(
@@ -287,8 +286,8 @@ def test_a_quiet_sweep_and_a_quiet_class_show_no_progress(aelib_command, monkeyp
 
     monkeypatch.setattr("aelib.series.sweep.plan", lambda *arguments: (SimpleNamespace(name="one"), []))
     monkeypatch.setattr("aelib.series.sweep.sweep", work)
-    monkeypatch.setattr("aelib.series.table.text", lambda *arguments: "table")
-    monkeypatch.setattr("aelib.classroom.command.grade", lambda *arguments: len(work()))
+    monkeypatch.setattr("aelib.series.sweep_table.summary", lambda *arguments: "table")
+    monkeypatch.setattr("aelib.classroom.grade_class.grade_class", lambda *arguments: len(work()))
     for words in (["sweep", "01", "--grid", "seed=1"], ["grade", "."]):
         assert aelib_command(*words, "-q")[::2] == (0, "")
         assert aelib_command(*words)[::2] == (0, "progress\n")
@@ -344,12 +343,12 @@ def test_every_status_has_a_color_in_the_tables():
     assert text.count("  <yes>\n") == text.count("  <NO>\n") == 5
     rows = [{"status": one.status, "seconds": 1.0, "cause": "why"} for one in outcomes]
     varied = [{"kind": one.status, "status": "failed"} for one in outcomes]
-    swept = table.text(rows, varied, paint)
+    swept = sweep_table.summary(rows, varied, paint)
     for one in outcomes:
         assert f"\n{one.name} <{one.status}> in 1 s" in text
         assert re.search(rf"(?m)^{one.status} +failed +<{one.status}> +1 s +why$", swept)
         assert f"1 <{one.status}>" in swept
-    assert re.sub("[<>]", "", swept) == table.text(rows, varied)
+    assert re.sub("[<>]", "", swept) == sweep_table.summary(rows, varied)
 
 
 def test_stdout_on_a_terminal_is_colored_and_stderr_beside_it_is_not(series):
@@ -461,7 +460,7 @@ def test_a_tilde_is_the_home_folder_in_every_form(aelib_command, tmp_path, monke
         "series.runner.run": 3,
         "series.sweep.sweep": 3,
         "classroom.release.release": 1,
-        "classroom.command.grade": 2,
+        "classroom.grade_class.grade_class": 2,
     }.items():
         monkeypatch.setattr(f"aelib.{name}", lambda *given, place=place, **options: received.append(given[place]))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -475,7 +474,7 @@ def test_a_tilde_is_the_home_folder_in_the_other_paths(aelib_command, series, tm
     monkeypatch.setenv("AELIB_NOTEBOOKS", "~/series")
     assert aelib_command("list", "01")[0] == 0
     received = []
-    monkeypatch.setattr("aelib.classroom.command.grade", lambda *given: received.append(given[0]))
+    monkeypatch.setattr("aelib.classroom.grade_class.grade_class", lambda *given: received.append(given[0]))
     aelib_command("grade", "~/class")
     assert received == [f"{series.parent}/class"]
     assert "received the URL" in aelib_command("grade", "https://host/class.zip")[2]

@@ -1,18 +1,19 @@
 """`python -m aelib sweep` as a user meets it: a table of every point, whatever happens to some of them."""
 
 import json
+import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pandas
 import psutil
 import pytest
 from throwaway import Finished, check, make_series, start
 
-from aelib.series.table import text
+from aelib.series.sweep_table import summary
 
 # A point of rate 3 fails, one above 0.6 misses its target; each execution leaves a file in $SEEN.
 NOTED = """
@@ -36,8 +37,8 @@ def seen(tmp_path):
     return folder
 
 
-def sweep(series, out, seen, *arguments):
-    return Finished(start(series, "sweep", "one", "--out", out, *arguments, SEEN=seen), out)
+def sweep(series, out, seen, *arguments, **environment):
+    return Finished(start(series, "sweep", "one", "--out", out, *arguments, SEEN=seen, **environment), out)
 
 
 def table(out):
@@ -80,9 +81,9 @@ def test_what_was_done_is_not_done_again_and_what_failed_is(series, tmp_path, se
 def test_of_many_points_the_terminal_shows_those_that_did_not_pass():
     varied = [{"seed": str(seed)} for seed in range(100)]
     rows = [{"status": "passed", "seconds": 1, "cause": ""} for _ in varied]
-    assert text(rows, varied) == "100 passed"
+    assert summary(rows, varied) == "100 passed"
     rows[70] = {"status": "missed", "seconds": 1, "cause": "too high"}
-    shown = text(rows, varied).splitlines()
+    shown = summary(rows, varied).splitlines()
     assert len(shown) == 5
     assert shown[2].split() == ["70", "missed", "1", "s", "too", "high"] and shown[-1] == "99 passed, 1 missed"
 
@@ -114,19 +115,10 @@ def test_the_numbers_are_those_of_runs_one_after_another(series, tmp_path, seen)
         assert one["one"]["metrics"]["error"] == value
 
 
-def test_a_notebook_gets_as_many_threads_as_in_a_run(tmp_path, seen):
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # Dask sets them to 1 for its workers
-    count = f"sum(name in os.environ for name in {names}) / 100"
-    series = make_series(tmp_path / "series", {"one": [NOTED, check(count)]})
-    assert sweep(series, tmp_path / "out", seen, "--grid", "seed=1").code == 0
-    run = Finished(start(series, "run", "--out", tmp_path / "run", SEEN=seen), tmp_path / "run")
-    assert list(table(tmp_path / "out")["metric.error"]) == [run["one"]["metrics"]["error"]]
-
-
 def workers_of(process):
     found = psutil.Process(process.pid).children(recursive=True)
     with suppress(psutil.Error):
-        return [one for one in found if "spawn_main" in " ".join(one.cmdline())]
+        return [one for one in found if "aelib.series.worker" in " ".join(one.cmdline())]
     return []
 
 
@@ -159,9 +151,11 @@ def test_an_interrupted_sweep_goes_on_where_it_was_and_leaves_no_process(series,
     process = start(series, "sweep", "one", "--out", out, "--grid", "seed=0..5", "--workers", 1, SEEN=seen)
     wait_for(lambda: len(list(seen.iterdir())) >= 3, process)
     family = psutil.Process(process.pid).children(recursive=True)
-    # Ctrl-C at a terminal reaches the workers, too.
-    for one in workers_of(process) if number == signal.SIGINT else []:
-        one.send_signal(number)
+    # Ctrl-C at a terminal reaches every process of the group.
+    for one in family if number == signal.SIGINT else []:
+        with suppress(psutil.Error, OSError):
+            if os.getpgid(one.pid) == os.getpgid(process.pid):
+                one.send_signal(number)
     process.send_signal(number)
     done = Finished(process, out)
     assert done.code == 130
@@ -176,56 +170,117 @@ def test_an_interrupted_sweep_goes_on_where_it_was_and_leaves_no_process(series,
     assert len(list(seen.iterdir())) == before + 6 - kept
 
 
-def test_a_scheduler_that_exists_is_used(series, tmp_path, seen):
-    address = tmp_path / "scheduler.json"
-    module = [sys.executable, "-m"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    cluster = [
-        subprocess.Popen(
-            [*module, "distributed.cli.dask_scheduler", "--no-dashboard", "--port", "0", "--scheduler-file", address],
-            **quiet,
-        )
-    ]
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler: its process, its address, and a function that starts a worker with a series."""
+    file, processes = tmp_path / "scheduler.json", []
+
+    def begin(series, module, *arguments, **environment):
+        command = ("-m", f"distributed.cli.{module}", *arguments, "--no-dashboard")
+        processes.append(start(series, *command, before=[sys.executable], **environment))
+        return processes[-1]
+
+    scheduler = begin(tmp_path, "dask_scheduler", "--port", "0", "--scheduler-file", file)
     try:
-        wait_for(address.exists, cluster[0])
-        scheduler = json.loads(address.read_text())["address"]
-        asked = ("--grid", "seed=1", "--scheduler", scheduler)
-        empty = sweep(series, tmp_path / "empty", seen, *asked)
-        assert (empty.code, empty.stderr) == (2, f"error: the scheduler at {scheduler} has no worker\n")
-        cluster.append(
-            start(
-                series, "-m", "distributed.cli.dask_worker", scheduler, "--no-dashboard", "--local-directory", tmp_path,
-                before=[sys.executable], SEEN=seen,
-            )
-        )  # fmt: skip
-        end = time.monotonic() + 60
-        while (
-            "no worker" in (done := sweep(series, tmp_path, seen, "--grid", "seed=1", "--scheduler", scheduler)).stderr
-        ):
-            assert time.monotonic() < end
-        assert done.code == 0, done.stderr
-        # A worker with other notebooks computes something else: that is a row, not a number.
-        other = make_series(tmp_path / "other", {"one": [NOTED, check("0.1")]})
-        differs = sweep(other, tmp_path / "differs", seen, *asked)
-        assert differs.code == 3
-        assert "this worker has another one" in table(tmp_path / "differs")["cause"].iloc[0]
-        # Lost in the middle: one line, no table, and what was done is kept.
-        before = len(list(seen.iterdir()))
-        lost = start(
-            series, "sweep", "one", "--out", tmp_path / "lost", "--grid", "seed=0..19", "--scheduler", scheduler
-        )
-        wait_for(lambda: len(list(seen.iterdir())) >= before + 3, lost)
-        cluster[0].kill()
-        lost = Finished(lost, tmp_path / "lost")
-        assert lost.code == 3 and lost.stdout == ""
-        error = f"error: the scheduler at {scheduler} was lost; ask again to go on with what is left\n"
-        assert lost.stderr.endswith(error) and "Traceback" not in lost.stderr
-        assert [path.name for path in (tmp_path / "lost").iterdir() if not path.name.startswith(".")] == []
-        assert len(list((tmp_path / "lost" / ".points").iterdir())) >= 1
+        wait_for(file.exists, scheduler)
+        address = json.loads(file.read_text())["address"]
+
+        def add_worker(series, seen):
+            begin(series, "dask_worker", address, "--local-directory", tmp_path / "worker", SEEN=seen)
+
+        yield SimpleNamespace(process=scheduler, address=address, add_worker=add_worker)
     finally:
-        for process in cluster:
+        for process in processes:
             process.terminate()
             process.communicate()
+
+
+def sweep_once_there_is_a_worker(*arguments, **environment):
+    end = time.monotonic() + 60
+    while "has no worker" in (done := sweep(*arguments, **environment)).stderr:
+        assert time.monotonic() < end
+    return done
+
+
+def test_a_scheduler_that_exists_is_used(series, tmp_path, seen, cluster):
+    asked = ("--grid", "seed=1", "--scheduler", cluster.address)
+    empty = sweep(series, tmp_path / "empty", seen, *asked)
+    assert (empty.code, empty.stderr) == (2, f"error: the scheduler at {cluster.address} has no worker\n")
+    cluster.add_worker(series, seen)
+    done = sweep_once_there_is_a_worker(series, tmp_path, seen, *asked)
+    assert done.code == 0, done.stderr
+    # A worker with other notebooks computes something else: that is a row, not a number.
+    other = make_series(tmp_path / "other", {"one": [NOTED, check("0.1")]})
+    differs = sweep(other, tmp_path / "differs", seen, *asked)
+    assert differs.code == 3
+    assert "this worker has another one" in table(tmp_path / "differs")["cause"].iloc[0]
+    # Lost in the middle: one line, no table, and what was done is kept.
+    before = len(list(seen.iterdir()))
+    out = tmp_path / "lost"
+    lost = start(series, "sweep", "one", "--out", out, "--grid", "seed=0..19", "--scheduler", cluster.address)
+    wait_for(lambda: len(list(seen.iterdir())) >= before + 3, lost)
+    cluster.process.kill()
+    lost = Finished(lost, out)
+    assert lost.code == 3 and lost.stdout == ""
+    error = f"error: the scheduler at {cluster.address} was lost; ask again to go on with what is left\n"
+    assert lost.stderr.endswith(error) and "Traceback" not in lost.stderr
+    assert [path.name for path in out.iterdir() if not path.name.startswith(".")] == []
+    assert len(list((out / ".points").iterdir())) >= 1
+
+
+# Personal configuration
+
+# Of somebody who uses Dask for other work, each of which would end a sweep on a plain cluster, or a local one.
+DASK_SETTINGS = """
+distributed:
+  comm: {require-encryption: true, default-scheme: tls, timeouts: {connect: nonsense}}
+  client: {heartbeat: nonsense}
+  worker: {memory: {terminate: 0.000001}}
+  nanny: {pre-spawn-environ: {OMP_NUM_THREADS: 1, SEEN: /nowhere}}
+"""
+DASK_VARIABLES = {"DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True", "DASK_DISTRIBUTED__CLIENT__HEARTBEAT": "no"}
+
+
+@pytest.fixture
+def personal(tmp_path):
+    """Environments with a configuration of Dask: in the home folder, broken, in variables, in a folder of one's own."""
+    home, broken, other = (tmp_path / name for name in ("home", "broken", "other"))
+    for folder, text in ((home / ".config" / "dask", DASK_SETTINGS), (broken / ".config" / "dask", "a: [\n")):
+        folder.mkdir(parents=True)
+        (folder / "mine.yaml").write_text(text)
+    other.mkdir()
+    (other / "broken.yaml").write_text("a: [\n")
+    return {
+        "settings": {"HOME": home},
+        "broken": {"HOME": broken},
+        "variables": DASK_VARIABLES,
+        "folder": {"DASK_CONFIG": other},
+        "system": {"DASK_ROOT_CONFIG": other},
+    }
+
+
+def test_a_sweep_on_this_machine_is_that_of_a_user_without_configuration(series, tmp_path, seen, personal):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: true\nfont.family: cursive\n")
+    environment = {key: value for one in personal.values() for key, value in one.items()}
+    done = sweep(series, tmp_path / "out", seen, "--grid", "seed=1", **environment, MATPLOTLIBRC=tmp_path)
+    assert (done.code, done.stderr.count("\n")) == (0, 1), done.stderr
+
+
+def test_a_cluster_is_reached_whatever_is_configured_for_dask(series, tmp_path, seen, cluster, personal):
+    for name, environment in personal.items():
+        done = sweep(series, tmp_path / "out", seen, "--grid", "seed=1", "--scheduler", cluster.address, **environment)
+        assert (name, done.stderr) == (name, f"error: the scheduler at {cluster.address} has no worker\n")
+
+
+def test_a_notebook_on_a_cluster_gets_as_many_threads_as_in_a_run(tmp_path, seen, cluster):
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # Dask sets them to 1 for its workers
+    count = f"sum(name in os.environ for name in {names}) / 100"
+    series = make_series(tmp_path / "series", {"one": [NOTED, check(count)]})
+    cluster.add_worker(series, seen)
+    asked = ("--grid", "seed=1", "--scheduler", cluster.address)
+    assert sweep_once_there_is_a_worker(series, tmp_path / "out", seen, *asked).code == 0
+    run = Finished(start(series, "run", "--out", tmp_path / "run", SEEN=seen), tmp_path / "run")
+    assert list(table(tmp_path / "out")["metric.error"]) == [run["one"]["metrics"]["error"]]
 
 
 @pytest.mark.parametrize(

@@ -1,188 +1,196 @@
-"""A notebook and a grid in; a row per point of it out: executed on Dask, and kept as soon as it is done."""
+"""Execute a notebook at every point of a grid, on this machine or a Dask cluster, and store each finished point."""
 
+import itertools
 import json
 import logging
+import math
 import os
+import re
 import signal
 import sys
-from contextlib import contextmanager
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from tempfile import TemporaryDirectory
 
-from distributed import Client, LocalCluster, as_completed
 from tqdm import tqdm
 
-from aelib.series import grid, point, publish, runner, table
-from aelib.series.outcome import SEVERITY
-from aelib.series.spec import UsageError
-from aelib.series.verdict import judge
+from aelib import _terminal
+from aelib.series import publish, runner, sweep_table
+from aelib.series.attempt import Stop
+from aelib.series.spec import Notebook, UsageError
+from aelib.series.sweep_point import GridPoint, execute_point, execute_point_on_dask, source_digest
+from aelib.series.verdict import judge, number
 
-DONE = ".points"  # folder of what is done, so that a sweep that was cut off goes on
-FINAL = ("passed", "missed")  # what else may end otherwise when it is tried again
-
-
-class LostScheduler(Exception):
-    """The scheduler went away before every point was executed; what was done until then is kept."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One combination of a sweep: what was varied, as it was written, and all that its execution needs."""
-
-    varied: dict
-    backend: str
-    parameters: dict
-    key: str
+STORE = ".points"  # folder of the finished points, so that an interrupted sweep can continue
+MAX_POINTS = 1_000_000
+RANGE = re.compile(r"([0-9]{1,6})\.\.([0-9]{1,6})")
 
 
-def plan(name, grids, profile, backend, given):
-    """The notebook and a Point per combination; raises UsageError for whatever could be known to fail."""
-    axes = grid.axes(grids)
-    if taken := [one for one, _ in given if one in axes]:
+def plan(name, grids, profile, backend, given) -> tuple[Notebook, list[GridPoint]]:
+    """Return the notebook and a point per combination; raise UsageError for whatever is known to fail."""
+    axes = parse_grids(grids)
+    if taken := [parameter for parameter, _ in given if parameter in axes]:
         raise UsageError(f"parameter {taken[0]} is given by --grid and by -p; once is allowed")
-    made, groups = {}, {}
-    for varied in grid.points(axes):
-        own = [*given, *((key, value) for key, value in varied.items() if key != "backend")]
-        chosen = varied.get("backend", backend)
-        # Data, backends and sources are looked at once, not for each of ten thousand points.
-        group = (chosen, varied.get("dataset"))
-        if group not in groups:
-            notebook = runner.plan([name], profile, chosen, own)[0].notebook
-            groups[group] = point.base(notebook, profile, chosen)
-        values = notebook.values(profile, own)
-        key = point.key(groups[group], values)
-        made[key] = Point(varied, chosen, values, key)
-    return notebook, list(made.values())
+    points, digests = {}, {}
+    for values in itertools.product(*axes.values()):
+        grid_values = dict(zip(axes, values, strict=True))
+        chosen_backend = grid_values.get("backend", backend)
+        chosen = [*given, *((axis, value) for axis, value in grid_values.items() if axis != "backend")]
+        # Data, backend and source are checked once, not for each of thousands of points.
+        group = (chosen_backend, grid_values.get("dataset"))
+        if group not in digests:
+            notebook = runner.plan([name], profile, chosen_backend, chosen)[0].notebook
+            digests[group] = source_digest(notebook, chosen_backend)
+        parameters = notebook.values(profile, chosen)
+        point = GridPoint(notebook.name, chosen_backend, grid_values, parameters, digests[group])
+        points[point.digest] = point
+    return notebook, list(points.values())
 
 
-def sweep(notebook, points, profile, out, *, workers=None, scheduler=None, deadline=None):
-    """Execute the points that are not done yet, and publish the table of all of them under `out`.
+def parse_grids(grids) -> dict[str, list[str]]:
+    """Return {name: values as texts} of texts NAME=V1,V2,... or NAME=FIRST..LAST; raise UsageError."""
+    axes = {}
+    for text in grids:
+        name, _, values = map(str.strip, text.partition("="))
+        if not name or not values:
+            raise UsageError(f"--grid must be NAME=V1,V2,...; received {text[:80]!r}")
+        if name in axes:
+            raise UsageError(f"--grid {name} is given twice; put its values into one list")
+        axes[name] = []
+        for value in map(str.strip, values.split(",")):
+            bounds = RANGE.fullmatch(value)
+            found = [str(i) for i in range(int(bounds[1]), int(bounds[2]) + 1)] if bounds else [value]
+            if not value or not found:
+                problem = f": {value} must go upwards" if value else " has an empty value"
+                raise UsageError(f"--grid {name}{problem}")
+            axes[name] += found
+    if (count := math.prod(map(len, axes.values()))) > MAX_POINTS:
+        raise UsageError(f"--grid spans {count:,} points; {MAX_POINTS:,} at most")
+    return axes
+
+
+def sweep(notebook: Notebook, points, profile, out, *, workers=None, scheduler=None, deadline=None) -> list[dict]:
+    """Execute the points that are not finished yet, and publish the table of all points under `out`.
+
+    Args:
+        workers: points at a time on this machine; by default half the number of cores.
+        scheduler: address of a Dask scheduler to use instead.
+        deadline: seconds for a point, or None.
 
     Returns:
-        The rows, one per point, in the order of the points. Raises UsageError where `out` or the scheduler cannot
-        be had, LostScheduler where it goes away later, and OSError where `out` cannot be written to later.
+        The rows of the table, in the order of the points.
+
+    Raises:
+        UsageError: if `out` or the scheduler cannot be used.
+        ConnectionError: if the scheduler is lost later.
+        OSError: if `out` cannot be written to later.
     """
-    with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _interruptible():
-        done = folder / DONE
-        done.mkdir(exist_ok=True)
-        targets = notebook.profiles[profile].targets
-        entries = {one.key: kept for one in points if (kept := _kept(done, one.key, targets)) is not None}
-        waiting = [one for one in points if one.key not in entries]
+    targets = notebook.profiles[profile].targets
+    with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, ExitStack() as handlers:
+        # SIGTERM ends a sweep as Ctrl-C does, and Ctrl-C also where a shell started it with that ignored.
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            handlers.callback(signal.signal, signum, signal.signal(signum, signal.default_int_handler))
+        store = folder / STORE
+        store.mkdir(exist_ok=True)
+        entries = {point.digest: entry for point in points if (entry := _stored(store, point, targets))}
+        left = [point for point in points if point.digest not in entries]
         with tqdm(total=len(points), initial=len(entries), unit="point", file=sys.stderr, disable=None) as bar:
-            if len(entries):
+            if entries:
                 bar.write(f"{len(entries)} of {len(points)} points were done before", file=sys.stderr)
-            for one, entry in _executed(notebook.name, profile, waiting, scratch, workers, scheduler, deadline):
-                entries[one.key] = entry
-                if entry["status"] in FINAL:
-                    publish.write(done, f"{one.key}.json", json.dumps(entry, allow_nan=False))
+            for point, entry in _execute(left, scratch, workers, scheduler, deadline):
+                entries[point.digest] = entry
+                if entry["status"] in ("passed", "missed"):
+                    publish.write(store, f"{point.digest}.json", json.dumps(entry, allow_nan=False))
                 bar.update()
-                said = " ".join(f"{name}={value}" for name, value in one.varied.items())
-                ending = f"{entry['status']} in {entry['seconds']:.0f} s" + _because(entry)
-                bar.write(f"{len(entries)} of {len(points)}: {said} {ending}", file=sys.stderr)
-        rows = [table.row(one, entries[one.key]) for one in points]
-        table.publish(folder, notebook, profile, rows, [one.varied for one in points])
+                bar.write(f"{len(entries)} of {len(points)}: {_progress_line(point, entry)}", file=sys.stderr)
+        rows = [sweep_table.row(point, entries[point.digest]) for point in points]
+        sweep_table.publish(folder, notebook.name, targets, rows, list(points[0].grid_values))
         return rows
 
 
-def exit_code(rows):
-    """As of a run: 0 every target reached, 1 a target missed, 3 a point did not finish."""
-    return max((SEVERITY[row["status"]] for row in rows), default=0)
-
-
-def _executed(name, profile, points, scratch, workers, scheduler, deadline):
-    """(Point, its entry) as they end, in whatever order."""
+def _execute(points, scratch, workers, scheduler, deadline):
+    """Yield (GridPoint, entry) in the order in which the points end."""
     if not points:
         return
-    with _client(scratch, min(workers or max(1, (os.cpu_count() or 2) // 2), len(points)), scheduler) as client:
-        futures = {
-            # Not pure: a key of an earlier sweep in the same scheduler must not stand for this one's.
-            client.submit(
-                point.run_point, name, profile, one.backend, one.parameters, one.key, deadline, pure=False
-            ): one
-            for one in points
-        }
-        try:
-            for future in as_completed(futures):
-                if future.status == "cancelled":
-                    raise LostScheduler(f"the scheduler at {scheduler} was lost; ask again to go on with what is left")
-                one = futures.pop(future)
-                error = future.exception()
-                entry = _failed(name, error) if error else future.result()
-                future.release()
-                yield one, entry
-        finally:
-            if client.status == "running":
-                client.cancel(list(futures), force=True)
+    workers = min(workers or max(1, (os.cpu_count() or 2) // 2), len(points))
+    with _dask(scheduler) if scheduler else _threads(workers, scratch) as (executor, execute):
+        futures = {executor.submit(execute, point, deadline): point for point in points}
+        for future in as_completed(list(futures)):
+            if future.cancelled():
+                raise ConnectionError(f"the scheduler at {scheduler} was lost; ask again to go on with what is left")
+            point, error = futures.pop(future), future.exception()
+            yield point, _failed(point, error) if error else future.result()
 
 
 @contextmanager
-def _client(scratch, workers, scheduler):
+def _threads(workers, scratch):
+    """Yield an executor on this machine, where each notebook runs in processes of its own, and its function."""
+    stop = Stop()
+    executor = ThreadPoolExecutor(workers)
+    try:
+        yield executor, partial(execute_point, scratch=scratch, stop=stop)
+    finally:
+        stop.set()
+        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _dask(scheduler):
+    """Yield an executor on a Dask cluster, and its function."""
+    # Certificates have no other place than the user's configuration of Dask; nothing else in it concerns a sweep.
+    with nullcontext() if scheduler.startswith(("tls:", "wss:")) else _default_configuration_of_dask():
+        from distributed import Client
     for logger in ("distributed", "distributed.client"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    if scheduler:
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"no scheduler at {scheduler}: {_one_line(error)}") from None
-        with client:
-            if not client.scheduler_info(n_workers=-1)["workers"]:
-                raise UsageError(f"the scheduler at {scheduler} has no worker")
-            yield client
-        return
-    # Ctrl-C at a terminal reaches every process of the group: it is for this one alone, which ends the others.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=0,  # a notebook is a process of its own: what the worker takes is no measure of it
-            dashboard_address=None,
-            local_directory=str(scratch),
-            silence_logs=logging.CRITICAL,
-        )
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    with cluster, Client(cluster) as client:
-        yield client
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no scheduler at {scheduler}: {error}") from None
+    with client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            raise UsageError(f"the scheduler at {scheduler} has no worker")
+        # Not pure: the result of an earlier sweep in the same scheduler must not stand for this one's.
+        yield client.get_executor(pure=False), execute_point_on_dask
 
 
 @contextmanager
-def _interruptible():
-    """SIGTERM ends a sweep as Ctrl-C does, and Ctrl-C also where a shell started it with that ignored."""
+def _default_configuration_of_dask():
+    """Hide the user's configuration of Dask while it is imported; broken, it would end the import."""
+    environment = dict(os.environ)
+    with TemporaryDirectory() as empty:
+        for name in environment:
+            if name.startswith("DASK_"):
+                del os.environ[name]
+        os.environ |= {"HOME": empty, "DASK_ROOT_CONFIG": empty}
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ |= environment
 
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+def _stored(store, point, targets):
+    """Return the stored entry of a point, judged by the present targets, or None."""
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _failed(name, error):
-    """The entry of a point that no worker could bring to its end."""
-    cause = f"{type(error).__name__}: {_one_line(error)}"
-    return {"name": name, "status": "failed", "cause": cause, "seconds": 0.0, "metrics": {}}
-
-
-def _kept(folder, key, targets):
-    """What is kept of a point, judged by the targets of today; None where nothing is."""
-    try:
-        entry = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+        entry = json.loads((store / f"{point.digest}.json").read_text(encoding="utf-8"))
         judged = judge(entry["metrics"], targets)
-        if entry["status"] not in FINAL or not all(one.measured for one in judged):
-            return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError):
         return None
-    missed = [str(one) for one in judged if not one.reached]
-    return {**entry, "status": "missed" if missed else "passed", "cause": "; ".join(missed) or None}
+    missed = "; ".join(str(one) for one in judged if not one.reached)
+    verdict = {"status": "missed" if missed else "passed", "cause": missed or None}
+    return entry | verdict if all(one.measured for one in judged) else None
 
 
-def _because(entry):
-    return f": {entry['cause']}" if entry["cause"] else ""
+def _failed(point, error):
+    """Return the entry of a point of which no worker has a result."""
+    cause = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return {"name": point.notebook, "status": "failed", "cause": cause, "seconds": 0.0, "metrics": {}}
 
 
-def _one_line(error):
-    return " ".join(str(error).split())[:300]
+def _progress_line(point, entry):
+    line = " ".join(f"{axis}={value}" for axis, value in point.grid_values.items())
+    line += f" {entry['status']} in {entry['seconds']:.0f} s" + (f": {entry['cause']}" if entry["cause"] else "")
+    if _terminal.verbosity == "verbose":
+        line += "".join(f"; {name} {number(value)}" for name, value in entry["metrics"].items())
+    return line
