@@ -64,11 +64,11 @@ class Dictionary(layers.Layer):
         self.kernel = self.add_weight(shape=shape, initializer="orthogonal", name="kernel")
 
     @property
-    def atoms(self):
+    def atoms(self) -> Any:
         """The matrix D, a tensor (units, features) whose rows have length 1."""
         return self.kernel / ops.norm(self.kernel, axis=1, keepdims=True)
 
-    def rows(self):
+    def rows(self) -> Any:
         """Deprecated: `atoms`."""
         _deprecated.warn("Dictionary.rows()", "Dictionary.atoms")
         return self.atoms
