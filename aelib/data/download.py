@@ -1,139 +1,108 @@
-"""The name of a set comes in; its file, downloaded by Keras and verified, leaves in the data folder.
+"""Download the published files of a set, check them against their checksums, and write the set into the data folder.
 
-Nothing is ever overwritten or deleted but what this module itself began: the work is done in a private folder
-inside the data folder, and a whole, verified file is moved into place at the end.
+What arrives is kept in memory, so that a download that is cut off leaves nothing behind. The file in the data folder is
+written under another name first and renamed when it is complete; nothing that exists is overwritten.
 """
 
 import contextlib
+import gzip
 import hashlib
-import importlib.util
+import io
+import multiprocessing
 import os
-import queue
 import shutil
-import subprocess
 import sys
+import tarfile
 import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import numpy as np
+
 from aelib.data import files
-from aelib.data.files import DataError
+from aelib.data.files import ELSEWHERE, DataError
 
 ANSWER_SECONDS = 3
 STALL_SECONDS = 20
-ABANDONED_SECONDS = 24 * 3600
+ABANDONED_SECONDS = 3600
 
 
-def fetch(name, path):
-    """Download a set and put its file in place.
-
-    Args:
-        name: a key of `files.FULL_SETS`.
-        path: where the file shall be; there is none yet. Its folder is made if need be.
+def fetch(name: str, path: Path) -> None:
+    """Download a full set and write its file, which must not exist yet; its folder need not exist either.
 
     Raises:
-        DataError: no network (within ANSWER_SECONDS and a little), a folder that cannot be written, a failed
-            or tampered download. What had been downloaded is removed.
+        DataError: no network, a stalled connection, a wrong checksum, or a folder that cannot be written to.
     """
-    spec = files.FULL_SETS[name]
-    remedy = (
-        f"connect to the network and try again, or set AELIB_DATA to a folder that has {path.name}, "
-        "or use mnist-5k, which needs no network"
-    )
-    # Asked before the folder is touched: without a network nothing in it changes.
-    there = next(one for one in path.parents if one.exists())
-    problem = None if os.access(there, os.W_OK) else "its folder cannot be written to"
-    problem = problem or _silence(spec.address)
-    if problem:
-        raise DataError(f"{path} is missing and cannot be fetched: {problem}; {remedy}")
-    print(f"Fetching {name} (about {spec.megabytes} MB) into {path.parent}", file=sys.stderr, flush=True)
     try:
+        # Before the download, which would be in vain.
+        if not os.access(next(parent for parent in path.parents if parent.exists()), os.W_OK):
+            raise DataError("its folder cannot be written to")
+        arrays = READERS[name](*[_download(url, checksum) for url, checksum in files.SETS[name].urls.items()])
+        digest, _ = files.content_digest(arrays)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path.parent)
+        # Left by processes that were killed while they wrote. One may remove its own at this moment.
+        for left in path.parent.glob(".download-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.lstat().st_mtime > ABANDONED_SECONDS:
+                    shutil.rmtree(left)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=path.parent, ignore_cleanup_errors=True) as home:
-            finished = _download(spec, home)
+            complete = Path(home, path.name)
+            # Not compressed: photographs shrink by a tenth only, and would take seconds to unpack before every use.
+            np.savez(complete, **arrays, digest=np.frombuffer(bytes.fromhex(digest), np.uint8))
             # Another process may have been faster; its file is checked before use like any other.
             if not os.path.lexists(path):
-                os.replace(finished, path)
+                os.replace(complete, path)
     except (OSError, DataError) as error:
-        raise DataError(f"{path} is missing and could not be fetched: {error}; {remedy}") from error
+        raise DataError(
+            f"{path} is missing and could not be fetched: {error}; connect to the network and try again, {ELSEWHERE}"
+        ) from error
 
 
-def _download(spec, home):
-    """The path of a whole, verified file in the folder `home`."""
-    arrived, finished = Path(home, "arrived.npz"), Path(home, "finished.npz")
-    problem = _run_keras(spec.module, home, arrived) or _checksum_mismatch(home, spec.md5)
-    if problem:
-        raise DataError(problem)
-    arrays = files.read_unproved(arrived, spec.published_shapes)
-    if spec.digest and files.content_digest(arrays)[0] != spec.digest:
-        raise DataError("what arrived is not the published set")
-    files.write(finished, arrays)
-    return finished
+def _download(url, checksum):
+    """Return the content of a published file."""
+    import requests
 
-
-def _silence(address):
-    """Why an address does not answer, or None if it does; through the system's proxies, if it has any.
-
-    In a thread, because no time limit of urllib covers the look-up of the host's name.
-    """
-    answers = queue.SimpleQueue()
-
-    def ask():
-        try:
-            with urllib.request.urlopen(address, timeout=ANSWER_SECONDS):
-                answers.put(None)
-        except urllib.error.HTTPError as error:
-            answers.put(f"{address} answers {error.code} {error.reason}")
-        except Exception as error:
-            answers.put(f"no network, or {address} is down ({getattr(error, 'reason', error)})")
-
-    threading.Thread(target=ask, daemon=True).start()
+    # Not to be compressed on the way, so that what arrives is what was published.
+    options = {"headers": {"Accept-Encoding": "identity"}, "stream": True, "timeout": STALL_SECONDS}
     try:
-        return answers.get(timeout=ANSWER_SECONDS)
-    except queue.Empty:
-        return f"no answer from {address} within {ANSWER_SECONDS} seconds"
+        # In a thread, because no time limit of a socket covers the lookup of a name and all addresses tried in turn.
+        with ThreadPool(1) as pool:
+            response = pool.apply_async(requests.get, (url,), options).get(ANSWER_SECONDS)
+    except (multiprocessing.TimeoutError, requests.ConnectionError) as error:
+        reason = str(error) or f"no answer within {ANSWER_SECONDS} seconds"
+        raise DataError(f"no network, or {url} is down ({reason})") from error
+    response.raise_for_status()
+    print(f"Downloading {url}", file=sys.stderr, flush=True)
+    content = response.content
+    algorithm, expected = checksum.split(":")
+    if hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() != expected:
+        raise DataError(f"{url} does not have its published checksum: it was damaged, or replaced by a web page")
+    return content
 
 
-def _run_keras(module, home, target):
-    """Let Keras download in a child process; what went wrong, or None."""
-    # Keras needs a backend to be imported at all; JAX is the quickest of them.
-    backend = next((name for name in ("jax", "tensorflow", "torch") if importlib.util.find_spec(name)), "tensorflow")
-    environment = os.environ | {"KERAS_HOME": home, "KERAS_BACKEND": backend}
-    script = Path(__file__).with_name("keras_child.py")
-    log = Path(home, "log")
-    # A file, not -c: no keras.py of the student's is imported. -P: nor are the files beside the script.
-    command = [sys.executable, "-P", str(script), module, home, str(target), str(STALL_SECONDS)]
-    with (
-        open(log, "wb") as output,
-        # The pipe is never written to: its end tells the child that this process has ended.
-        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output) as child,
-    ):
-        child.wait()
-    if child.returncode == 0:
-        return None
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1][-400:] if lines else f"the download ended with code {child.returncode}"
+def _read_fashion_mnist(*contents):
+    """Read IDX files: images after a header of 16 bytes, labels after one of 8."""
+    x_train, y_train, x_test, y_test = (np.frombuffer(gzip.decompress(content), np.uint8) for content in contents)
+    x_train, x_test = (x[16:].reshape(-1, 28, 28) for x in (x_train, x_test))
+    return {"x_train": x_train, "y_train": y_train[8:], "x_test": x_test, "y_test": y_test[8:]}
 
 
-def _checksum_mismatch(home, md5):
-    """Which of the published files is not what was published, or None."""
-    for name, expected in md5.items():
-        for file in Path(home).rglob(name):
-            if hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() == expected:
-                break
-        else:
-            return f"{name} does not have its published checksum"
-    return None
+def _read_cifar10(archive):
+    """Read batches of records: a byte of label, then the red, the green and the blue pixels, row by row."""
+    arrays = {}
+    # Unpacked first: the batches are not stored in order, and to go back in a compressed file is to start over.
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as tar:
+        for split, batches in ("train", [f"data_batch_{i}" for i in range(1, 6)]), ("test", ["test_batch"]):
+            content = b"".join(tar.extractfile(f"cifar-10-batches-bin/{batch}.bin").read() for batch in batches)
+            records = np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+            pixels = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+            arrays |= {f"x_{split}": np.ascontiguousarray(pixels), f"y_{split}": records[:, 0]}
+    return arrays
 
 
-def _remove_abandoned(folder):
-    """Remove what a download left here that was cut off together with its machine."""
-    for left in folder.glob(".download-*"):
-        # Another process may be done with its own just now.
-        with contextlib.suppress(OSError):
-            if time.time() - left.lstat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+READERS = {
+    "mnist": lambda archive: dict(np.load(io.BytesIO(archive), allow_pickle=False)),
+    "fashion-mnist": _read_fashion_mnist,
+    "cifar10": _read_cifar10,
+}

@@ -1,16 +1,13 @@
-"""A file of images and labels comes in; arrays proved to be the published set leave, or one clear error.
+"""The files of image sets: what they must hold, where they are kept, and how they are read and written.
 
-A file is an uncompressed or deflated .npz with, for every split, uint8 images x_SPLIT and uint8 labels
-y_SPLIT.
-Nothing in it is believed: names, shapes and types are read from the headers before any pixel is, pickles are
-never opened, and a digest over all images and labels, whatever their order, decides.
+A file is an .npz archive with uint8 images x_SPLIT and uint8 labels y_SPLIT. Nothing in it is used before the shape and
+type of every array and a digest over all images and labels have been checked.
 """
 
 import hashlib
-import math
-import operator
 import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,91 +17,69 @@ from platformdirs import user_cache_dir
 from aelib._paths import IN_CHECKOUT, repository_file
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+ELSEWHERE = "or set AELIB_DATA to a folder with a good one, or use mnist-5k, which needs no network"
 
 
 class DataError(ValueError):
     """Data that cannot be used: one line with the file, what is wrong with it, and the remedy."""
 
-    def __init__(self, message):
+    def __init__(self, message: str):
         super().__init__(" ".join(str(message).split()))
 
 
 @dataclass(frozen=True)
-class FullSet:
-    """What is known of a downloaded set before it is there.
+class ImageSet:
+    """What is known about a set of images."""
 
-    `digest` is the content digest of the published set. Where it is None (fashion-mnist, cifar10), the
-    published checksums of the archives are checked at the download instead (`md5` here; for cifar10 Keras has
-    a SHA-256), and the file that is then written carries the digest of its own content. That digest tells
-    damage; it cannot tell a file that somebody made on purpose.
-    """
-
-    module: str
-    train: tuple
-    test: tuple
-    megabytes: int
-    address: str
+    counts: tuple[int, int, int]  # images in train, val and test
+    shape: tuple[int, int, int]  # height, width, channels
+    # The content digest. Without it, the file must carry its own, which detects damage, but no forgery.
     digest: str | None = None
-    md5: dict = field(default_factory=dict)
-
-    @property
-    def published_shapes(self):
-        """The shape of every published array; all are uint8."""
-        return {
-            "x_train": self.train,
-            "y_train": self.train[:1],
-            "x_test": self.test,
-            "y_test": self.test[:1],
-        }
-
-    @property
-    def shapes(self):
-        """The shape of every array that the file in the data folder must have; all are uint8."""
-        return self.published_shapes | ({} if self.digest else {"digest": (32,)})
+    megabytes: int = 0
+    urls: Mapping[str, str] = field(default_factory=dict)  # the published files, and the checksum of each
 
 
-FULL_SETS = {
-    "mnist": FullSet(
-        module="mnist",
-        train=(60_000, 28, 28),
-        test=(10_000, 28, 28),
-        megabytes=12,
-        address=GOOGLE + "mnist.npz",
-        digest="7094af7b5c3d891f27e1475788444d42b34549be7eaaa0ec07becfa46881f6cb",
+SETS = {
+    "mnist-5k": ImageSet(
+        (3_500, 500, 1_000), (28, 28, 1), digest="f12ee78197b6c946d4ab978f980731fd5ce3e0114adb073274ca8c532d540ffd"
     ),
-    "fashion-mnist": FullSet(
-        module="fashion_mnist",
-        train=(60_000, 28, 28),
-        test=(10_000, 28, 28),
+    "mnist": ImageSet(
+        (55_000, 5_000, 10_000),
+        (28, 28, 1),
+        digest="7094af7b5c3d891f27e1475788444d42b34549be7eaaa0ec07becfa46881f6cb",
+        megabytes=12,
+        urls={GOOGLE + "mnist.npz": "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"},
+    ),
+    "fashion-mnist": ImageSet(
+        (55_000, 5_000, 10_000),
+        (28, 28, 1),
         megabytes=31,
-        address=GOOGLE + "train-labels-idx1-ubyte.gz",
-        md5={
-            "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-            "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-            "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+        urls={
+            GOOGLE + "train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            GOOGLE + "train-labels-idx1-ubyte.gz": "md5:25c81989df183df01b3e8a0aad5dffbe",
+            GOOGLE + "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
+            GOOGLE + "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
         },
     ),
-    "cifar10": FullSet(
-        module="cifar10",
-        train=(50_000, 32, 32, 3),
-        test=(10_000, 32, 32, 3),
-        megabytes=171,
-        address="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "cifar10": ImageSet(
+        (45_000, 5_000, 10_000),
+        (32, 32, 3),
+        megabytes=170,
+        # The binary version has the same images and labels as the Python version, and no pickles.
+        urls={
+            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz": (
+                "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+            )
+        },
     ),
+    "natural-patches": ImageSet((20_000, 2_000, 5_000), (10, 10, 1)),
+    "natural-patches-rgb": ImageSet((8_000, 1_000, 2_000), (16, 16, 3)),
 }
-LARGEST_SEED = 2**32 - 1
+FULL_SETS = tuple(name for name, image_set in SETS.items() if image_set.urls)
 
 
 def folder() -> Path:
-    """Return the folder where full sets are kept.
-
-    It is $AELIB_DATA, which must exist; without that, the repository's data/ in a checkout, and otherwise the user's
-    cache folder, which may not exist yet.
-
-    Raises:
-        DataError: AELIB_DATA names no folder.
-    """
+    """Return the folder of the full sets: $AELIB_DATA, which must exist, data/ in a checkout, or the user's cache."""
     if named := os.environ.get("AELIB_DATA"):
         chosen = Path(os.path.abspath(os.path.expanduser(named)))
         if not chosen.is_dir():
@@ -115,34 +90,23 @@ def folder() -> Path:
     return repository_file("data") if IN_CHECKOUT else Path(user_cache_dir("aelib", appauthor=False))
 
 
-def check_integer(argument, value, lowest, highest):
-    """The value as an int, or a ValueError that names the argument."""
-    try:
-        if isinstance(value, bool | np.bool_) or not lowest <= operator.index(value) <= highest:
-            raise TypeError
-    except TypeError:
-        allowed = f"an integer from {lowest:,} to {highest:,}"
-        raise ValueError(f"{argument} must be {allowed}; received {value!r}") from None
-    return operator.index(value)
+def path(name: str) -> Path:
+    """Return the path of the file of a set, which may not exist yet."""
+    return folder() / f"{name}.npz" if name in FULL_SETS else repository_file("data/mnist_5k.npz")
 
 
-def image_digests(images, labels):
-    """The SHA-256 of every image: one byte of label, then the pixels in row-major order, channels last."""
+def image_digests(images: np.ndarray, labels: np.ndarray) -> list[bytes]:
+    """Return the SHA-256 of every image: one byte of label, then the pixels in row-major order, channels last."""
     rows = np.concatenate([labels.reshape(-1, 1), images.reshape(len(images), -1)], axis=1)
     return [hashlib.sha256(row).digest() for row in rows]
 
 
-def content_digest(arrays):
-    """Digest a set of images in a way that does not depend on their order within a split.
-
-    Args:
-        arrays: dict of uint8 arrays, x_SPLIT (count, ...) and y_SPLIT (count,) for every split.
+def content_digest(arrays: Mapping[str, np.ndarray]) -> tuple[str, dict[str, np.ndarray]]:
+    """Return a digest of uint8 arrays x_SPLIT and y_SPLIT that does not depend on the order of the images.
 
     Returns:
-        The digest as 64 hexadecimal digits: SHA-256 over, for every split in alphabetical order, its name, a
-        zero byte and the sorted digests of its images. And a dict of index arrays, one per split, that sort
-        its images by
-        their digests: the order that two files with the same images agree on.
+        The hexadecimal SHA-256 of, for every split in alphabetical order, its name, a zero byte and the sorted digests
+        of its images; and for every split the indices that sort its images by their digests.
     """
     total, order = hashlib.sha256(), {}
     for split in sorted(key[2:] for key in arrays if key.startswith("x_")):
@@ -152,99 +116,52 @@ def content_digest(arrays):
     return total.hexdigest(), order
 
 
-def read(path, shapes, digest, remedy):
-    """Read a file and prove its content.
-
-    Args:
-        path: the .npz file.
-        shapes: dict, the exact shape of every array that must be there; each must be uint8.
-        digest: content digest that the arrays must have; None: the one stored in the file.
-        remedy: what to do when the file is bad; ends the error's line.
-
-    Returns:
-        (arrays, order): the arrays, and per split the index array from `content_digest`.
+def read(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the arrays in the file of a set, and for every split the indices that sort its images by their digests.
 
     Raises:
-        DataError: for anything but the expected content. The file is left as it is.
+        DataError: the file does not have the expected content. It is left as it is.
     """
+    file, image_set = path(name), SETS[name]
     try:
-        arrays = read_unproved(path, shapes)
-    except DataError as error:
-        raise DataError(f"{error}; {remedy}") from error
-    stored = arrays.pop("digest", None)
-    expected = digest or stored.tobytes().hex()
-    found, order = content_digest(arrays)
-    if found != expected:
-        raise DataError(
-            f"{path} cannot be used: its images or labels are not the expected ones "
-            f"(content digest {found[:12]}..., expected {expected[:12]}...); {remedy}"
-        )
+        arrays = _read_unverified(file, image_set)
+        expected = image_set.digest or arrays.pop("digest").tobytes().hex()
+        found, order = content_digest(arrays)
+        if found != expected:
+            digests = f"content digest {found[:12]}..., expected {expected[:12]}..."
+            raise ValueError(f"its images or labels are not the expected ones ({digests})")
+    # Damage can surface as almost any exception: of zipfile, zlib, the parser of NumPy's headers, the system.
+    except Exception as error:
+        remedy = "it comes with aelib: restore it with `git checkout -- data/mnist_5k.npz`, or install aelib again"
+        if name in FULL_SETS:
+            remedy = f"move it away so that it is downloaded again, {ELSEWHERE}"
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise DataError(f"{file} cannot be used: {reason}; {remedy}") from error
     return arrays, order
 
 
-def read_unproved(path, shapes):
-    """The arrays of a file whose names, shapes and types are right, whatever the pixels; see `read`."""
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path} " + ("is not a regular file" if os.path.lexists(path) else "is missing"))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # All headers before any pixel: a file that claims a terabyte costs nothing.
-            for key, shape in shapes.items():
-                _open_array(archive, key, shape).close()
-            return {key: _read_array(archive, key, shape) for key, shape in shapes.items()}
-    # Damage can surface as almost any exception: of zipfile, zlib, the header's parser, the system.
-    except Exception as error:
-        raise DataError(f"{path} cannot be used: {_reason(path, error)}") from error
-
-
-def write(path, arrays):
-    """Write arrays with their content digest, and have them on disk before this returns."""
-    digest, _ = content_digest(arrays)
-    # Not compressed: photographs shrink by a tenth only, and would take seconds to unpack before every use.
-    with open(path, "wb") as file:
-        np.savez(file, **arrays, digest=np.frombuffer(bytes.fromhex(digest), np.uint8))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _open_array(archive, key, shape):
-    """The opened member of the archive, just past a header that says what it must."""
-    try:
-        info = archive.getinfo(f"{key}.npy")
-    except KeyError:
-        raise ValueError(f"it has no array {key}") from None
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"array {key} is packed in a way that numpy does not write")
-    member = archive.open(info)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(member)
-    if version not in readers:
-        raise ValueError(f"array {key} has an unknown version")
-    found, fortran_order, dtype = readers[version](member)
-    if (found, dtype) != (shape, np.uint8) or (fortran_order and len(shape) > 1):
-        received = f"{dtype} {found}" + " in column order" * fortran_order
-        raise ValueError(f"array {key} must be uint8 {shape}; received {received}")
-    return member
-
-
-def _read_array(archive, key, shape):
-    with _open_array(archive, key, shape) as member:
-        size = math.prod(shape)
-        pixels = member.read(size)
-    if len(pixels) != size:
-        raise ValueError(f"array {key} is cut off after {len(pixels)} of {size} bytes")
-    return np.frombuffer(pixels, np.uint8).reshape(shape)
-
-
-def _reason(path, error):
-    """What is wrong with a file, in words for someone who did not write it."""
-    if isinstance(error, zipfile.BadZipFile):
-        with open(path, "rb") as file:
-            head = file.read(256).lstrip()
-        if not head:
-            return "it is empty"
-        if head.startswith(b"<"):
-            return "it is a web page, not an .npz file"
-        return f"it is damaged or not an .npz file ({error})"
-    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+def _read_unverified(file, image_set):
+    """Return the arrays of a file, which have the expected shapes and types."""
+    if not file.is_file():
+        raise ValueError("it is not a regular file" if os.path.lexists(file) else "it is missing")
+    # Checked here because NumPy takes anything else for a pickle, and advises to trust it.
+    with open(file, "rb") as opened:
+        head = opened.read(256)
+    if not (head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(file)):
+        page = head.lstrip().startswith(b"<")
+        raise ValueError(f"it is {'a web page' if page else 'damaged or not an .npz file' if head else 'empty'}")
+    counts = dict(zip(("train", "val", "test"), image_set.counts, strict=True))
+    if image_set.urls:
+        counts["train"] += counts.pop("val")  # drawn from the published training images
+    image = image_set.shape if image_set.shape[2] > 1 else image_set.shape[:2]
+    arrays, shapes = {}, {} if image_set.digest else {"digest": (32,)}
+    for split, count in counts.items():
+        shapes |= {f"x_{split}": (count, *image), f"y_{split}": (count,)}
+    with np.load(file, allow_pickle=False) as archive:
+        for key, shape in shapes.items():
+            if key not in archive:
+                raise ValueError(f"it has no array {key}")
+            arrays[key] = array = archive[key]
+            if (array.shape, array.dtype) != (shape, np.uint8):
+                raise ValueError(f"array {key} must be uint8 {shape}; received {array.dtype} {array.shape}")
+    return arrays
