@@ -167,11 +167,16 @@ def fit(
             received = "y" if y is not None else "batch_size"
             raise ValueError(f"x is a dataset, which brings its own targets and batches; received {received} as well")
         data: dict[str, Any] = {"x": x}
+        first = None
+        if isinstance(x, keras.utils.PyDataset):
+            first = check_pair(model, *x[0][:2], ("the inputs of x", "the targets of x"))
+            _check_devices({len(x[0][0]), len(x[len(x) - 1][0])})
     else:
         batch_size = _validation.integer(50 if batch_size is None else batch_size, "batch_size")
         x, y = check_pair(model, x, y, ("x", "y"))
         _check_devices({min(batch_size, len(x)), len(x) % batch_size} - {0})
         data = {"x": x, "y": y, "batch_size": batch_size}
+        first = x[:batch_size], y[:batch_size]
     if validation_data is not None and not _is_dataset(validation_data):
         inputs, targets, *weights = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
         names = ("validation_data", "the targets of validation_data")
@@ -181,8 +186,8 @@ def fit(
     batches = kwargs.get("steps_per_epoch") or _batches_per_epoch(x, batch_size)
     steps = (epochs - kwargs.get("initial_epoch", 0)) * batches
     model.compile(**recipe(steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, model=model))
-    if "y" in data:
-        _build_before_tracing(model, data["x"][:batch_size], data["y"][:batch_size])
+    if first:
+        _build_before_tracing(model, *first)
     lines = verbose is True or verbose == 1
     return model.fit(
         **data,

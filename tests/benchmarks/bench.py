@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OUT = Path(os.environ.get("AELIB_BENCH_OUT", CHECKOUT / "reports" / "benchmarks"))
-COLOURS = {"tensorflow": "#d55e00", "jax": "#0072b2", "torch": "#009e73"}
+COLORS = {"tensorflow": "#d55e00", "jax": "#0072b2", "torch": "#009e73"}
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "GOMP_SPINCOUNT": "1000"}  # as of a run
 
 

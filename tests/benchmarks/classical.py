@@ -4,8 +4,8 @@ Hinton and Salakhutdinov (2006, Science 313) trained 784-1000-500-250-30 with la
 reached a squared error of 3.00 per test image, where PCA has 13.87. Here the same chain learns at once, without pre-
 training: GELU instead of sigmoids (linear code, sigmoid pixels), Adam with decoupled weight decay, warm-up and
 cosine, and batches that are moved by up to a pixel half of the time. The other rows are the settings of a textbook
-and of a much read tutorial at 30 and 32 numbers, on the same images. Settings were chosen on the 5,000 validation
-images; for the figures on the test images they are part of the training set, as there.
+and of a much-read tutorial with 30 and 32 latent dimensions, on the same images. Settings were chosen on the 5,000
+validation images; for the figures on the test images these are part of the training set, as in the paper.
 """
 
 import sys
@@ -17,7 +17,7 @@ from bench import answer, child, publish
 MINUTES = 6
 HINTON = 3.00  # as it is commonly quoted
 OURS = {"epochs": 90, "batch_size": 256, "learning_rate": 0.002, "weight_decay": 0.05}
-SHIFTED = 0.5  # share of the batches that are moved
+SHIFTED = 0.5  # fraction of the batches that are moved
 
 
 def shifted(images, batch_size, seed):
@@ -60,7 +60,7 @@ def ours(train, seed, latent_dim=30, epochs=OURS["epochs"]):
     model.build((None, *shape))
     settings = {**OURS, "epochs": epochs}
     batches = shifted(train, settings.pop("batch_size"), seed)
-    training.fit(model, batches, **settings, seed=seed, verbose=False)
+    training.fit(model, batches, **settings, seed=seed, verbose=0)
     return model
 
 
@@ -93,9 +93,9 @@ def chain(train, seed, hidden, latent_dim, activation, output, *, optimizer, los
 WAYS = {
     "ours, 784-1000-500-250-30": (ours, {}),
     "textbook, 784-100-30": (textbook, {}),
-    "ours, 20 passes as the textbook": (ours, {"epochs": 20}),
+    "ours, 20 epochs as the textbook": (ours, {"epochs": 20}),
     "tutorial, 784-128-64-32": (tutorial, {}),
-    "ours, at 32 numbers, 40 passes": (ours, {"latent_dim": 32, "epochs": 40}),
+    "ours, 32 dimensions, 40 epochs": (ours, {"latent_dim": 32, "epochs": 40}),
 }
 
 
@@ -110,7 +110,7 @@ def measure(way, seed):
     make, settings = WAYS[way]
     model = make(train, seed, **settings)
     seconds = time.perf_counter() - begin
-    found = {"seconds": seconds, "passes": len(model.history.epoch)}
+    found = {"seconds": seconds, "epochs": len(model.history.epoch)}
     for name, images in {"test_sse": loaded.test, "train_sse": train[:10_000]}.items():
         made = model.reconstruct(images)
         found[name] = 784 * float(metrics.mse(images, made))

@@ -11,13 +11,13 @@ import sys
 import time
 
 import numpy as np
-from bench import COLOURS, answer, child, product_gflops, publish
+from bench import COLORS, answer, child, product_gflops, publish
 
 BATCH, ROUNDS = 256, 5
 
 
 def measure(kind):
-    from aelib import data, models, quiet, training
+    from aelib import data, initializers, models, quiet, training
 
     with quiet():
         import keras
@@ -36,37 +36,39 @@ def measure(kind):
         return min(np.diff(clock.times)[1:])
 
     if kind == "conv":
-        from aelib import corruption
+        from aelib.layers import ClippedGaussianNoise
 
         images = data.load("mnist-5k").train
         shape = images.shape[1:]
 
         def denoiser():
-            encoder = keras.Sequential([corruption.Gaussian(0.5), *models.conv_encoder(shape, 64).layers])
+            encoder = keras.Sequential([ClippedGaussianNoise(0.5, seed=0), *models.conv_encoder(shape, 64).layers])
             return models.Autoencoder(encoder, models.conv_decoder(shape, 64))
 
         model = denoiser()
         model.build((None, *shape))
-        history = training.fit(model, images, epochs=4, batch_size=25, learning_rate=0.004, verbose=False)
+        history = training.fit(model, images, epochs=4, batch_size=25, learning_rate=0.004, verbose=0)
         parts = [*model.encoder.layers, *model.decoder.layers]
         convolutions = [layer for layer in parts if isinstance(layer, keras.layers.Conv2D)]
-        places = [math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape) for layer in convolutions]
-        operations = 6 * sum(places) * len(images)
-        return {"epoch": min(np.diff(history.seconds)), "first": history.seconds[0], "operations": operations}
+        sizes = [math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape) for layer in convolutions]
+        operations = 6 * sum(sizes) * len(images)
+        seconds = history.history["seconds"]
+        return {"epoch": min(np.diff(seconds)), "first": seconds[0], "operations": operations}
 
     images = data.load("mnist").train
     found = {"own_product": own_product()}
 
-    def started():
-        return training.centred_start(models.lecture_autoencoder(), images[:2000])
+    def initialized():
+        return initializers.data_dependent(models.lecture_autoencoder(), images[:2000])
 
-    model = started()
+    model = initialized()
     weights = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights if len(weight.shape) == 2)
     found["operations"] = 6 * weights * len(images)
-    history = training.fit(model, images, epochs=6, batch_size=BATCH, learning_rate=0.005, verbose=False)
-    found["ours"], found["first"] = min(np.diff(history.seconds)), history.seconds[0]
-    found["plain"] = plain(started(), keras.optimizers.Adam(1e-3), images, images)
-    found["without_adam"] = plain(started(), keras.optimizers.SGD(1e-3), images, images)
+    history = training.fit(model, images, epochs=6, batch_size=BATCH, learning_rate=0.005, verbose=0)
+    seconds = history.history["seconds"]
+    found["ours"], found["first"] = min(np.diff(seconds)), seconds[0]
+    found["plain"] = plain(initialized(), keras.optimizers.Adam(1e-3), images, images)
+    found["without_adam"] = plain(initialized(), keras.optimizers.SGD(1e-3), images, images)
     found["layer_products"] = layer_products(model, len(images) // BATCH)
     found["own_product"] = max(found["own_product"], own_product())
     return found
@@ -121,7 +123,7 @@ def best(function, times=25):
 
 
 def main():
-    found = {kind: {backend: [] for backend in COLOURS} for kind in ("dense", "conv")}
+    found = {kind: {backend: [] for backend in COLORS} for kind in ("dense", "conv")}
     numpy_products = []
     for number in range(ROUNDS):
         numpy_products.append(product_gflops())
@@ -131,14 +133,14 @@ def main():
                 print(number, kind, backend, runs[-1], file=sys.stderr, flush=True)
     dense, conv = found["dense"], found["conv"]
     # Of each round: its own products, since the machine's speed changes from minute to minute.
-    top = [max(dense[backend][i]["own_product"] for backend in COLOURS) for i in range(ROUNDS)]
+    top = [max(dense[backend][i]["own_product"] for backend in COLORS) for i in range(ROUNDS)]
 
     def median(backend, value):
         return statistics.median(value(i, run) for i, run in enumerate(dense[backend]))
 
     rows, shares = [], {}
     fastest = min(statistics.median(run["epoch"] for run in runs) for runs in conv.values())
-    for backend in COLOURS:
+    for backend in COLORS:
         shares[backend] = {
             "own": median(backend, lambda i, run: run["operations"] / run["ours"] / run["own_product"] / 1e9),
             "top": median(backend, lambda i, run: run["operations"] / run["ours"] / top[i] / 1e9),
@@ -176,11 +178,11 @@ def main():
         axes = figure.subplots()
         for index, (backend, share) in enumerate(shares.items()):
             axes.bar(
-                [index - 0.2, index + 0.2], [share["own"], share["plain"]], 0.38, color=[COLOURS[backend], "#bbbbbb"]
+                [index - 0.2, index + 0.2], [share["own"], share["plain"]], 0.38, color=[COLORS[backend], "#bbbbbb"]
             )
         axes.set_xticks(range(len(shares)), shares)
         axes.set_ylabel("share of the backend's own product")
-        axes.set_title("a dense epoch: this recipe (colour) and plain fit (grey)", fontsize=10)
+        axes.set_title("a dense epoch: this recipe (color) and plain fit (gray)", fontsize=10)
 
     publish("epoch", header, rows, {"runs": found, "shares": shares, "numpy_products": numpy_products}, draw)
 
