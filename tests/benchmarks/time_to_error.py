@@ -109,10 +109,8 @@ def main(seeds=5):
     ways = {"ours": "tensorflow", "usual": "tensorflow", "pytorch": "torch"}
     found = {way: [] for way in ways}
     for seed in range(seeds):
-        for (
-            way,
-            backend,
-        ) in ways.items():  # one after the other, seed by seed: the machine's speed changes from minute to minute
+        # One after the other, seed by seed: the machine's speed changes from minute to minute.
+        for way, backend in ways.items():
             found[way].append(child(__file__, way, seed, backend=backend))
             print(seed, way, found[way][-1], file=sys.stderr, flush=True)
     texts = {
