@@ -13,7 +13,7 @@ TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # PyTorch's threads wait in a long busy loop otherwise, which a second process on the same cores makes very slow.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: report test test-backends bench matrix lab lint bundle first-cells constraints
+.PHONY: report test test-backends bench matrix lab lint bundle constraints
 
 # The whole series, headless: prints the verdict table and the path of the page.
 report: .venv/ready
@@ -47,10 +47,6 @@ lab: .venv/ready
 # What students get: the notebooks, a wheel of the library, a page that says how to install it.
 bundle: .venv/ready
 	$(BIN)/python -m aelib bundle --out $(BUNDLE)
-
-# The cell that begins every notebook, written anew: after a new notebook, or another repository in pyproject.toml.
-first-cells: .venv/ready
-	$(BIN)/python -m aelib.series.first_cell
 
 # The versions of this environment, as constraints. Commit them when the tests and the series have passed with them.
 constraints: .venv/ready-backends

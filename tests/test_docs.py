@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shlex
 import tomllib
 from itertools import pairwise
@@ -13,8 +14,7 @@ import yaml
 
 from aelib import __version__
 from aelib.__main__ import cli
-from aelib.series import lecture
-from aelib.series.selection import chosen
+from aelib.series.selection import select_notebooks
 from aelib.series.spec import load_series
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +26,7 @@ MAX_README_LINES = 150
 HOSTS = {"arxiv.org", "creativecommons.org", "distributed.dask.org", "doi.org", "keepachangelog.com"}
 LINK = re.compile(r"!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+lecture_map = runpy.run_path(str(ROOT / "docs" / "make_lecture_map.py"))["page"]
 each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
@@ -102,14 +103,14 @@ def test_no_address_but_of_papers_and_licenses(path):
 
 
 def test_the_lecture_map_is_the_generated_one():
-    expected = lecture.page(SERIES.values())
+    expected = lecture_map(SERIES.values())
     current = (ROOT / "docs" / "lecture-map.md").read_text(encoding="utf-8")
-    assert current == expected, "python -m aelib.series.lecture > docs/lecture-map.md"
+    assert current == expected, "python docs/make_lecture_map.py > docs/lecture-map.md"
 
 
 def test_the_lecture_map_has_every_statement_with_its_cells_and_metrics():
-    page = lecture.page(SERIES.values())
-    statements = lecture.statements(SERIES.values())
+    page = lecture_map(SERIES.values())
+    statements = [statement for notebook in SERIES.values() for statement in notebook.lecture]
     assert len(statements) > 20
     for one in statements:
         (row,) = [line for line in page.splitlines() if line.startswith(f"| {one.text} |")]
@@ -164,7 +165,7 @@ def parse(arguments):
         pytest.fail(f"aelib {' '.join(arguments)}: {error.format_message()}")
     given = context.params.get("notebooks") or [one for one in [context.params.get("notebook")] if one]
     names = [one for one in given if one != "NAME"]
-    assert not names or chosen(SERIES, names)
+    assert not names or select_notebooks(SERIES, names)
     parameters = {key for notebook in SERIES.values() for key in notebook.parameters} | {"backend"}
     varied = [grid.partition("=")[0] for grid in context.params.get("grids") or ()]
     assert {*varied, *(key for key, _ in context.params.get("given") or ())} <= parameters

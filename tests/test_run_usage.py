@@ -10,7 +10,7 @@ from nbformat.v4 import new_markdown_cell
 from throwaway import check, make_series
 
 from aelib import __main__ as command
-from aelib.series import publish
+from aelib.series import files
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(refused, tmp_path):
 
 
 def test_a_second_run_into_the_same_folder_is_refused_and_names_the_first(refused, tmp_path):
-    with publish.output_folder(tmp_path / "out"):
+    with files.output_folder(tmp_path / "out"):
         line = refused()
         assert f"is in use by the run of process {os.getpid()}, started 20" in line
     assert "no notebook" in refused("three")

@@ -3,7 +3,7 @@
 import pytest
 from throwaway import check, make_series
 
-from aelib.series.outcome import Trace, conclude
+from aelib.series.outcome import ExecutionRecord, outcome_of
 from aelib.series.spec import load_series
 
 RUN = "this-run"
@@ -22,11 +22,11 @@ def trace(*records, cells=(0, 1), status="ok", end=None, **seen):
     """An execution of the cells 0 and 1 in which cell 1 emitted the records."""
     replies = [{"cell": cell, "status": "ok", "ename": None, "evalue": None, "records": []} for cell in cells]
     replies[-1] |= {"status": status, "ename": "ValueError", "evalue": "bad\nnews", "records": list(records)}
-    return Trace(replies=replies, started=cells[-1], end=end or {"ename": None, "evalue": ""}, **seen)
+    return ExecutionRecord(replies=replies, started=cells[-1], end=end or {"ename": None, "evalue": ""}, **seen)
 
 
 def verdict(notebook, trace):
-    return conclude(notebook, {"profile": "standard"}, RUN, [0, 1], trace, 5)
+    return outcome_of(notebook, {"profile": "standard"}, RUN, [0, 1], trace, 5)
 
 
 def test_a_fresh_finite_metric_on_the_right_side_passes(notebook):
@@ -75,7 +75,7 @@ def test_a_target_is_judged_by_its_value_alone(notebook):
         (trace(record(), end={"ename": "OSError", "evalue": "disk full\n"}), "failed", "OSError in"),
         (trace(record(), cells=(0,), stopped="deadline"), "timeout", "the deadline of 5 s"),
         (trace(record(), cells=(0,), stopped="SIGINT"), "interrupted", "SIGINT"),
-        (Trace(log="out of words"), "failed", "worker process died in no cell; its last words: out of words"),
+        (ExecutionRecord(log="out of words"), "failed", "worker process died in no cell; its last words: out of words"),
     ],
 )
 def test_an_execution_that_is_not_whole_fails_whatever_its_metrics(notebook, seen, status, words):

@@ -7,8 +7,7 @@ import jsonschema
 import pytest
 from throwaway import check, make_series, run
 
-from aelib.series import charts, equations, history, lecture
-from aelib.series.results import SCHEMA
+from aelib.series import charts, equations, results
 from aelib.series.spec import SpecError, Target, UsageError, load_series
 from aelib.series.verdict import judge
 
@@ -75,11 +74,11 @@ def twice(tmp_path_factory):
 
 def test_the_folder_remembers_every_run(twice):
     assert [finished.code for finished in twice] == [0, 0, 0, 0]
-    runs = history.read(twice[-1].out)
+    runs = results.read_history(twice[-1].out)
     assert [len(run["notebooks"]) for run in runs] == [2, 2, 1, 2]
-    assert history.comparable(runs, "one", "error") == [0.5, 0.5, 0.5]
-    assert history.comparable(runs, "two", "error") == [0.5, 0.5]
-    assert [one["metrics"]["error"] for _, one in history.of_notebook(runs, "one")] == [0.5, 0.55, 0.5, 0.5]
+    assert results.comparable_values(runs, "one", "error") == [0.5, 0.5, 0.5]
+    assert results.comparable_values(runs, "two", "error") == [0.5, 0.5]
+    assert [one["metrics"]["error"] for _, one in results.runs_of(runs, "one")] == [0.5, 0.55, 0.5, 0.5]
     assert twice[-1].page("index").count("3 earlier runs") == 1
 
 
@@ -90,19 +89,20 @@ def test_the_index_shows_the_lecture_with_the_numbers_of_this_run(twice):
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"schema": "aelib.history/1", "runs": [{}]}', '{"schema": "x"}'])
 def test_a_history_that_cannot_be_read_is_refused_and_kept(twice, tmp_path, content):
-    (tmp_path / history.NAME).write_text(content)
+    (tmp_path / results.HISTORY).write_text(content)
     with pytest.raises(UsageError, match=r"is not a history of runs; move it away, or choose another --out"):
-        history.read(tmp_path)
-    assert (tmp_path / history.NAME).read_text() == content
+        results.read_history(tmp_path)
+    assert (tmp_path / results.HISTORY).read_text() == content
 
 
 def test_a_folder_without_runs_has_no_history(tmp_path):
-    assert history.read(tmp_path) == []
+    assert results.read_history(tmp_path) == []
 
 
 def test_a_long_history_loses_its_oldest_runs():
-    kept = json.loads(history.text([{"run_id": str(index)} for index in range(history.KEPT + 5)]))["runs"]
-    assert len(kept) == history.KEPT and kept[0] == {"run_id": "5"}
+    runs = [{"run_id": str(index)} for index in range(results.MAX_HISTORY_RUNS + 5)]
+    kept = json.loads(results.history_json(runs))["runs"]
+    assert len(kept) == results.MAX_HISTORY_RUNS and kept[0] == {"run_id": "5"}
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_a_lecture_map_that_is_not_one_is_refused(tmp_path, entry):
     table = (folder / "series.toml").read_text(encoding="utf-8")
     (folder / "series.toml").write_text(f"{table}[[one.lecture]]\n{entry}\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"one\.lecture\[0\]"):
-        lecture.statements(load_series(folder).values())
+        load_series(folder)
 
 
 def test_the_schema_refuses_what_a_run_must_not_say(twice):
     # Every run of the tests is held against the schema, in throwaway.Finished.
     good = twice[-1].results
-    assert good["schema"] == SCHEMA
+    assert good["schema"] == results.SCHEMA
     for change in (
         lambda one: one.update(status="completed"),
         lambda one: one.update(cause="none"),

@@ -1,29 +1,23 @@
-"""A notebook file in; out: the notebook stripped for a run, and the executed one made fit to publish."""
+"""Read notebook files, prepare them for a run, and clean executed ones for publication."""
 
 import ast
 import os
-import re
 import sys
 import warnings
-from itertools import groupby
 from pathlib import Path
 
-# jsonschema builds a grammar of web addresses when it is imported, which no notebook's schema asks for: it is
-# half of the time that a run needs to start.
-sys.modules.setdefault("rfc3987_syntax", None)
+import nbformat
 
-import nbformat  # noqa: E402
-
-from aelib._paths import PACKAGE  # noqa: E402
-from aelib.series.spec import UsageError  # noqa: E402
+from aelib._paths import PACKAGE
+from aelib.series.spec import UsageError
 
 INDEX = "aelib_cell"  # key in a cell's metadata while it runs: its index in the source notebook
-SHOWN = 20_000  # characters of a printed output that are published
-PRINTS = 100  # such outputs of a cell that are published
+MAX_OUTPUT_CHARACTERS = 20_000  # of a printed output that are published
+MAX_STREAM_OUTPUTS = 100  # of a cell that are published
 
 
 def read(path):
-    """The notebook of a file, in format 4; raises UsageError where there is none."""
+    """Return the notebook of a file, in format 4; raise UsageError if it is not one."""
     try:
         content = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -42,7 +36,7 @@ def read(path):
 
 
 def parameter_defaults(notebook, name):
-    """{name: value} of the cell tagged `parameters`; raises UsageError where it is not plain assignments."""
+    """Return {name: value} of the cell tagged `parameters`; raise UsageError if it is not plain assignments."""
     cells = [cell for cell in notebook.cells if "parameters" in _tags(cell)]
     if len(cells) != 1:
         raise UsageError(f"{name} must have one cell tagged `parameters`; found {len(cells)}")
@@ -57,12 +51,12 @@ def parameter_defaults(notebook, name):
 
 
 def code_cells(notebook):
-    """The indices of the cells that a run must execute: code that is not empty."""
+    """Return the indices of the cells that a run must execute: code that is not empty."""
     return [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
 
 
 def stripped(notebook):
-    """A copy with nothing left of an earlier run; each cell knows its index, whatever papermill inserts."""
+    """Return a copy without outputs, in which each cell knows its index, whatever papermill inserts."""
     notebook = nbformat.from_dict(notebook)
     for index, cell in enumerate(notebook.cells):
         cell.metadata[INDEX] = index
@@ -73,28 +67,23 @@ def stripped(notebook):
 
 
 def text(notebook):
-    """The text of a notebook's file."""
+    """Return the text of a notebook's file."""
     return nbformat.writes(notebook) + "\n"
 
 
-def executed(path, source):
-    """The notebook that a worker left, or the source where it was killed before it left a whole one."""
-    try:
-        return nbformat.read(path, as_version=4)
-    except (OSError, ValueError):
-        return nbformat.from_dict(source)
-
-
-def published(executed, done, broken, hide):
-    """The executed notebook, made fit to publish.
+def clean(executed, done, broken, redactions):
+    """Make an executed notebook fit to publish: mark what ran, shorten long outputs, hide paths of this machine.
 
     Args:
-        executed: as papermill left it, however the run ended.
+        executed: as papermill left it, however the run ended; it is changed.
         done: indices (in the source notebook) of the cells that the kernel answered "ok".
         broken: indices of the cells that were begun and have no such answer.
-        hide: as `private` gives it.
+        redactions: as `redactions` returns them.
     """
-    executed.cells = [cell for cell in executed.cells if "papermill-error-cell-tag" not in _tags(cell)]
+    # Imported here, because the worker needs nothing of nbconvert.
+    from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
+
+    CoalesceStreamsPreprocessor().preprocess(executed, {})
     for cell in executed.cells:
         index = cell.metadata.pop(INDEX, None)
         if cell.cell_type != "code":
@@ -104,76 +93,57 @@ def published(executed, done, broken, hide):
         # papermill marks every cell "completed" when a kernel dies.
         status = "failed" if index in broken else "completed" if begun else "pending"
         cell.metadata["papermill"] = {**cell.metadata.get("papermill", {}), "status": status}
-        cell.outputs = _joined(cell.outputs)
+        streams = [output for output in cell.outputs if output.output_type == "stream"]
+        if left_out := streams[MAX_STREAM_OUTPUTS // 2 : -MAX_STREAM_OUTPUTS // 2]:
+            left_out[0].text = f"[... {len(left_out):,} outputs left out ...]\n"
+            cell.outputs = [output for output in cell.outputs if all(output is not other for other in left_out[1:])]
         for output in cell.outputs:
-            _clean(output, hide)
-    about = executed.metadata.get("papermill", {})
+            _clean_output(output, redactions)
     for key in ("input_path", "output_path", "environment_variables"):
-        about.pop(key, None)
-    return executed
+        executed.metadata.get("papermill", {}).pop(key, None)
 
 
-def private(scratch):
-    """{path or environment value of this machine: what a published file shows in its place}, longest first.
+def redactions(scratch):
+    """Return {path or environment value of this machine: what a published file shows instead}, longest first.
 
-    Of the environment whatever could be a path, a key or a name of this machine: eight characters and more that are
+    Of the environment, whatever could be a path, a key or a name of this machine: eight characters or more that are
     not just a word, or every "tensorflow" would be gone.
     """
     own = [value for name, value in os.environ.items() if not name.startswith(("AELIB_RUN", "KERAS", "TF_", "OMP_"))]
     values = [part for value in own for part in (value, *value.split(os.pathsep))]
-    found = {value: "…" for value in values if len(value) >= 8 and not value.isalpha()}
-    found |= dict.fromkeys((str(scratch), sys.prefix, sys.base_prefix, str(PACKAGE.parent)), "…")
-    found[str(Path.home())] = "~"
-    return {value: found[value] for value in sorted(found, key=len, reverse=True) if len(value) > 1}
+    shown = {value: "…" for value in values if len(value) >= 8 and not value.isalpha()}
+    shown |= dict.fromkeys((str(scratch), sys.prefix, sys.base_prefix, str(PACKAGE.parent)), "…")
+    shown[str(Path.home())] = "~"
+    return {value: shown[value] for value in sorted(shown, key=len, reverse=True) if len(value) > 1}
 
 
-def hidden(text, hide):
-    """The text without what `private` found."""
-    for value, instead in hide.items():
-        text = text.replace(value, instead)
+def redact(text, redactions):
+    """Return a text in which the keys of `redactions` are replaced by their values."""
+    for value, shown in redactions.items():
+        text = text.replace(value, shown)
     return text
 
 
-def shortened(text, limit=SHOWN):
-    """The text, or its beginning and end with a line between them that says what was left out."""
-    if len(text) <= limit:
-        return text
-    head, tail = text[: limit // 2], text[-limit // 2 :]
-    head = head[: head.rfind("\n") + 1] or head + "\n"
-    tail = tail[tail.find("\n") + 1 :] or tail
-    lines = text.count("\n") - head.count("\n") - tail.count("\n")
-    characters = len(text) - len(head) - len(tail)
-    return f"{head}[... {max(lines, 0):,} lines, {characters:,} characters left out ...]\n{tail}"
-
-
-def _joined(outputs):
-    """The outputs with prints in a row as one, and of a great many prints the first and the last."""
-    joined = []
-    for _, group in groupby(outputs, key=lambda output: output.get("name") or id(output)):
-        first, *more = group
-        if more:
-            first.text = "".join(output.text for output in (first, *more))
-        joined.append(first)
-    left_out = [output for output in joined if output.output_type == "stream"][PRINTS // 2 : -PRINTS // 2]
-    if left_out:
-        left_out[0].text = f"[... {len(left_out):,} outputs left out ...]\n"
-        gone = {id(output) for output in left_out[1:]}
-        joined = [output for output in joined if id(output) not in gone]
-    return joined
-
-
-def _clean(output, hide):
+def _clean_output(output, redactions):
     if output.output_type == "stream":
-        # Of a progress bar only the last state, as a terminal shows it.
-        text = re.sub(r"(?m)^.*\r(?=[^\r\n])", "", output.text)
-        output.text = hidden(shortened(text), hide)
+        output.text = redact(_shorten(output.text), redactions)
     elif output.output_type == "error":
-        output.evalue = hidden(shortened(output.evalue), hide)
-        output.traceback = [hidden(shortened(line), hide) for line in output.traceback]
+        output.evalue = redact(_shorten(output.evalue), redactions)
+        output.traceback = [redact(_shorten(line), redactions) for line in output.traceback]
     else:
         for kind, shown in output.data.items():
-            if (isinstance(shown, str) and not kind.startswith("image/")) or kind == "image/svg+xml":
-                output.data[kind] = hidden(shortened(shown) if kind == "text/plain" else shown, hide)
+            if isinstance(shown, str) and (kind == "image/svg+xml" or not kind.startswith("image/")):
+                output.data[kind] = redact(_shorten(shown) if kind == "text/plain" else shown, redactions)
+
+
+def _shorten(text):
+    """Return a text; of a long one the beginning and the end, with a line between them that says what is missing."""
+    half = MAX_OUTPUT_CHARACTERS // 2
+    if len(text) <= 2 * half:
+        return text
+    missing = text[half:-half]
+    note = f"[... {missing.count(chr(10)):,} lines, {len(missing):,} characters left out ...]"
+    return f"{text[:half]}\n{note}\n{text[-half:]}"
 
 
 def _tags(cell):

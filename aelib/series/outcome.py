@@ -1,18 +1,23 @@
-"""What was seen of a notebook's execution in; its verdict out. The notebook's own word counts for nothing."""
+"""Judge the execution of a notebook by what the kernel replied, whatever the notebook says of itself."""
 
 import math
 import re
 import signal
 from dataclasses import dataclass, field
 
-from aelib.series.verdict import judge, read_record
+from aelib.series.spec import Notebook
+from aelib.series.verdict import TargetVerdict, judge, read_record, status_of
 
-SEVERITY = {"passed": 0, "missed": 1, "failed": 3, "timeout": 3, "interrupted": 3}
+EXIT_CODES = {"passed": 0, "missed": 1, "failed": 3, "timeout": 3, "interrupted": 3}
 
 
 @dataclass
-class Trace:
-    """What the worker reported; `stopped` is "deadline" or the name of a signal where the run ended it."""
+class ExecutionRecord:
+    """The events of an execution, as the worker process reported them.
+
+    `stopped` is "deadline" or the name of a signal if the run ended the execution, `log` the last line that the worker
+    wrote to stderr.
+    """
 
     started: int | None = None
     replies: list[dict] = field(default_factory=list)
@@ -22,33 +27,31 @@ class Trace:
     log: str = ""
     seconds: float = 0.0
 
-    def take(self, event):
-        """Note one event of the worker."""
-        kind = event.pop("event")
-        if kind == "started":
+    def add(self, event: dict):
+        """Add an event of the worker: "started" or "replied" (a cell), "dead" (the kernel) or "end"."""
+        if event["event"] == "started":
             self.started = event["cell"]
-        elif kind == "replied":
+        elif event["event"] == "replied":
             self.replies.append(event)
-        elif kind == "dead":
+        elif event["event"] == "dead":
             self.exitcode = event["exitcode"]
-        elif kind == "end":
+        else:
             self.end = event
 
     @property
-    def done(self):
+    def done(self) -> list[int]:
         """Indices of the source's cells that the kernel answered "ok", in the order of its replies."""
-        return [one["cell"] for one in self.replies if one["status"] == "ok" and one["cell"] is not None]
+        return [reply["cell"] for reply in self.replies if reply["status"] == "ok" and reply["cell"] is not None]
 
     @property
-    def broken(self):
+    def broken(self) -> set[int]:
         """Indices of the cells that were begun and not answered "ok"."""
-        begun = {one["cell"] for one in self.replies} | {self.started}
-        return begun - {None, *self.done}
+        return ({reply["cell"] for reply in self.replies} | {self.started}) - {None, *self.done}
 
     @property
-    def open_cell(self):
-        """The cell that was begun and not answered at all, or None."""
-        return self.started if self.started not in [one["cell"] for one in self.replies] else None
+    def open_cell(self) -> int | None:
+        """The cell that was begun and not answered at all."""
+        return self.started if self.started not in [reply["cell"] for reply in self.replies] else None
 
 
 @dataclass(frozen=True)
@@ -62,53 +65,70 @@ class Outcome:
     seconds: float
     parameters: dict
     metrics: dict
-    targets: list
+    targets: list[TargetVerdict]
     published: bool = True
 
     @property
-    def exit_code(self):
-        return SEVERITY[self.status]
+    def exit_code(self) -> int:
+        """The exit code of a run of this notebook alone."""
+        return EXIT_CODES[self.status]
 
 
-def conclude(notebook, parameters, run_id, expected, trace, deadline=None):
-    """The Outcome of a notebook, of which the cells `expected` had to be executed in that order."""
-    profile = notebook.profiles[parameters["profile"]]
-    metrics, complaint = _fresh_metrics(notebook.name, profile.name, run_id, trace)
-    judged = judge(metrics, profile.targets)
-    status, cause, cell = _ending(expected, trace, deadline)
+def outcome_of(
+    notebook: Notebook,
+    parameters: dict,
+    run_id: str,
+    expected: list[int],
+    record: ExecutionRecord,
+    deadline: float | None = None,
+) -> Outcome:
+    """Return the Outcome of an execution.
+
+    Args:
+        notebook: the notebook that was executed.
+        parameters: all parameter values, the profile included.
+        run_id: of the run to which the metrics must belong.
+        expected: indices of the cells that had to be executed, in this order.
+        record: the events of the execution.
+        deadline: of the execution, in seconds.
+    """
+    profile = parameters["profile"]
+    metrics, complaint = _recorded_metrics(notebook.name, profile, run_id, record)
+    targets = judge(metrics, notebook.profiles[profile].targets)
+    status, cause, cell = _interruption(expected, record, deadline)
     if status is None:
-        unmeasured = [str(one) for one in judged if not one.measured]
-        missed = [str(one) for one in judged if one.measured and not one.reached]
-        status = "failed" if complaint or unmeasured else "missed" if missed else "passed"
-        cause = "; ".join([*filter(None, [complaint]), *unmeasured, *missed]) or None
+        status, cause = status_of(targets)
+        if complaint:
+            status, cause = "failed", "; ".join(filter(None, (complaint, cause)))
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    return Outcome(notebook.name, status, cause, cell, round(trace.seconds, 2), parameters, finite, judged)
+    return Outcome(notebook.name, status, cause, cell, round(record.seconds, 2), parameters, finite, targets)
 
 
-def _ending(expected, trace, deadline):
-    ended_well = trace.end is not None and trace.end["ename"] is None
-    if ended_well and trace.done == expected:
+def _interruption(expected, record, deadline):
+    """Return status, cause and cell of an execution that did not reach its end in order; else None three times."""
+    ended_well = record.end is not None and record.end["ename"] is None
+    if ended_well and record.done == expected:
         return None, None, None
-    cell = trace.open_cell
-    where = f"cell {cell}" if cell is not None else "no cell" if not trace.replies else "the end of the notebook"
-    if trace.stopped == "deadline":
+    cell = record.open_cell
+    where = f"cell {cell}" if cell is not None else "no cell" if not record.replies else "the end of the notebook"
+    if record.stopped == "deadline":
         return "timeout", f"the deadline of {deadline:g} s came in {where}", cell
-    if trace.stopped:
-        return "interrupted", f"{trace.stopped} came in {where}", cell
-    for reply in trace.replies:
+    if record.stopped:
+        return "interrupted", f"{record.stopped} came in {where}", cell
+    for reply in record.replies:
         if reply["status"] != "ok":
-            error = f"{reply['ename']}: {_one_line(reply['evalue'])}"
-            left = "left the notebook early, " if reply["ename"] == "SystemExit" else ""
-            return "failed", f"cell {reply['cell']} {left or 'raised '}{error}", reply["cell"]
-    if trace.exitcode is not None or (trace.end or {}).get("ename") == "DeadKernelError":
-        return "failed", f"the kernel died in {where}{_how(trace.exitcode)}", cell
-    if trace.end is None:
-        return "failed", f"the worker process died in {where}; its last words: {trace.log or 'none'}", cell
+            verb = "left the notebook early," if reply["ename"] == "SystemExit" else "raised"
+            cause = f"cell {reply['cell']} {verb} {reply['ename']}: {_one_line(reply['evalue'])}"
+            return "failed", cause, reply["cell"]
+    if record.exitcode is not None or (record.end or {}).get("ename") == "DeadKernelError":
+        return "failed", f"the kernel died in {where}{_exit_reason(record.exitcode)}", cell
+    if record.end is None:
+        return "failed", f"the worker process died in {where}; its last words: {record.log or 'none'}", cell
     if not ended_well:
-        return "failed", f"{trace.end['ename']} in {where}: {_one_line(trace.end['evalue'])}", cell
-    skipped = next((index for index in expected if index not in trace.done), None)
+        return "failed", f"{record.end['ename']} in {where}: {_one_line(record.end['evalue'])}", cell
+    skipped = next((index for index in expected if index not in record.done), None)
     if skipped is None:
-        return "failed", f"the cells were executed in the order {trace.done}, not {expected}", None
+        return "failed", f"the cells were executed in the order {record.done}, not {expected}", None
     return "failed", f"cell {skipped} was not executed (is it tagged to be skipped?)", skipped
 
 
@@ -119,19 +139,20 @@ def _one_line(message):
     return " ".join(lines[: 2 if wrapped else 1]).strip()[:300]
 
 
-def _how(exitcode):
+def _exit_reason(exitcode):
     if exitcode is None:
         return ""
     if exitcode >= 0:
         return f": it left with exit status {exitcode}"
-    name = next((one.name for one in signal.Signals if one == -exitcode), f"signal {-exitcode}")
+    name = next((known.name for known in signal.Signals if known == -exitcode), f"signal {-exitcode}")
     return f": killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _fresh_metrics(name, profile, run_id, trace):
-    records = [one for reply in trace.replies if reply["status"] == "ok" for one in reply["records"]]
-    fresh = [one for one in records if isinstance(one, dict) and one.get("run_id") == run_id]
-    fresh = [one for one in fresh if one.get("notebook") == name]
+def _recorded_metrics(name, profile, run_id, record):
+    """Return the metrics that the notebook handed over in this run, and what is wrong with them, if anything."""
+    records = [item for reply in record.replies if reply["status"] == "ok" for item in reply["records"]]
+    fresh = [item for item in records if isinstance(item, dict) and item.get("run_id") == run_id]
+    fresh = [item for item in fresh if item.get("notebook") == name]
     if not fresh:
         stale = " (what it shows is of another run or notebook)" if records else ""
         return {}, f"no metrics of this run were recorded; does {name} end in check(...)?{stale}"

@@ -1,4 +1,4 @@
-"""A process and a token in; every process that a notebook started, found and ended."""
+"""Find and kill every process that a notebook started."""
 
 import time
 from contextlib import suppress
@@ -8,32 +8,29 @@ import psutil
 TOKEN = "AELIB_WORKER"  # environment variable by which a child is found after its parents are gone
 
 
-def family(pid, token):
-    """The processes below pid and those that carry the token, whoever their parent is by now, without pid."""
-    found = set()
+def process_tree(pid: int, token: str | None) -> set[psutil.Process]:
+    """Return the processes below pid and those that carry the token, whoever their parent is by now, without pid."""
+    tree = set()
     with suppress(psutil.Error):
-        found.update(psutil.Process(pid).children(recursive=True))
+        tree.update(psutil.Process(pid).children(recursive=True))
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.Error, OSError):
             if token and process.environ().get(TOKEN) == token:
-                found.add(process)
-        except (psutil.Error, OSError):
-            continue
-    return {process for process in found if process.pid != pid and _alive(process)}
+                tree.add(process)
+    return {process for process in tree if process.pid != pid and _is_alive(process)}
 
 
-def end_family(pid, token, *, seconds=3.0):
-    """Kill the family, and again whatever it started meanwhile, until none is left or the time is over."""
+def kill_process_tree(pid: int, token: str | None, *, seconds: float = 3.0):
+    """Kill the process tree, and again whatever it started meanwhile, until none is left or the time is over."""
     end = time.monotonic() + seconds
-    while (processes := family(pid, token)) and time.monotonic() < end:
-        for process in processes:
+    while (tree := process_tree(pid, token)) and time.monotonic() < end:
+        for process in tree:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(processes, timeout=0.2)
+        psutil.wait_procs(tree, timeout=0.2)
 
 
-def _alive(process):
-    try:
+def _is_alive(process):
+    with suppress(psutil.Error):
         return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    return False

@@ -5,7 +5,7 @@ import binascii
 import io
 from dataclasses import dataclass
 
-from aelib.series import charts, history
+from aelib.series import charts, results
 from aelib.series.page import environment
 from aelib.series.verdict import number
 
@@ -27,7 +27,7 @@ def index_html(run, cards, runs, statements):
         run: results.Run.
         cards: {name of a notebook: Card}, of those in the run.
         runs: the history, this run at its end.
-        statements: the lecture's map, as lecture.statements gives it.
+        statements: the lecture's map, a list of spec.Statement.
     """
     reached = sum(one.reached for outcome in run.outcomes for one in outcome.targets)
     total = sum(len(outcome.targets) for outcome in run.outcomes)
@@ -44,9 +44,9 @@ def index_html(run, cards, runs, statements):
             number=number,
             chart=charts.target_chart,
             drift=lambda name, judged: charts.history_chart(
-                judged.target.metric, history.comparable(runs, name, judged.target.metric), judged.target.bound
+                judged.target.metric, results.comparable_values(runs, name, judged.target.metric), judged.target.bound
             ),
-            earlier=lambda name: history.of_notebook(runs, name)[:-1][::-1],
+            earlier=lambda name: results.runs_of(runs, name)[:-1][::-1],
         )
     )
 

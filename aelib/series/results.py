@@ -1,17 +1,27 @@
-"""The outcomes of a run in; results.json and junit.xml for machines, and the table for the terminal, out."""
+"""Write down a run: results.json, junit.xml and history.json for programs, a table for the terminal."""
 
 import json
+import math
 import platform
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
+from pathlib import Path
 from xml.etree import ElementTree
 
 from aelib.series.outcome import Outcome
+from aelib.series.spec import UsageError
 from aelib.series.verdict import COLUMNS, text_table
 
 SCHEMA = "aelib.results/1"
+HISTORY_SCHEMA = "aelib.history/1"
+HISTORY = "history.json"
+MAX_HISTORY_RUNS = 1000
+# What the history keeps of a run and of a notebook: not what the notebook's source says anyway.
+RUN_FIELDS = {"run_id": str, "profile": str, "backend": str, "versions": dict, "started": str, "seconds": (int, float)}
+NOTEBOOK_FIELDS = {"name": str, "status": str, "seconds": (int, float), "parameters": dict, "metrics": dict}
 
 
 @dataclass(frozen=True)
@@ -27,70 +37,81 @@ class Run:
     outcomes: list[Outcome]
 
     @property
-    def exit_code(self):
+    def exit_code(self) -> int:
+        """0 if every target was reached, 1 if one was missed, 3 if a notebook did not finish."""
         return max((outcome.exit_code for outcome in self.outcomes), default=0)
 
 
-def versions(backend):
-    """{package: version} of what decides the numbers."""
-    found = {"python": platform.python_version()}
+def versions(backend: str) -> dict[str, str]:
+    """Return {package: version} of what decides the numbers."""
+    installed = {"python": platform.python_version()}
     for package in ("aelib", "keras", backend, "numpy", "papermill"):
         # TensorFlow's CPU build is a package of another name.
         for name in (package, f"{package}-cpu"):
             with suppress(metadata.PackageNotFoundError):
-                found.setdefault(package, metadata.version(name))
-    return found
+                installed.setdefault(package, metadata.version(name))
+    return installed
 
 
-def as_json(run):
-    """What results.json says, as results.schema.json has it."""
-    return {
-        "schema": SCHEMA,
-        "run_id": run.run_id,
-        "profile": run.profile,
-        "backend": run.backend,
-        "versions": run.versions,
-        "started": run.started.isoformat(timespec="seconds"),
-        "seconds": run.seconds,
-        "notebooks": [entry(outcome) for outcome in run.outcomes],
-    }
+def as_json(run: Run) -> dict:
+    """Return the content of results.json, which results.schema.json describes."""
+    fields = {field: getattr(run, field) for field in RUN_FIELDS}
+    started = run.started.isoformat(timespec="seconds")
+    notebooks = [entry(outcome) for outcome in run.outcomes]
+    return {"schema": SCHEMA, **fields, "started": started, "notebooks": notebooks}
 
 
-def results_json(run):
-    """The text of results.json."""
-    return json.dumps(as_json(run), indent=2, allow_nan=False)
+def entry(outcome: Outcome) -> dict:
+    """Return the entry of one notebook in results.json."""
+    targets = [
+        {
+            "metric": verdict.target.metric,
+            "op": verdict.target.op,
+            "target": verdict.target.bound,
+            "value": _finite(verdict.value),
+            "baseline": _finite(verdict.baseline),
+            "reached": verdict.reached,
+        }
+        for verdict in outcome.targets
+    ]
+    fields = ("name", "status", "cause", "cell", "seconds", "parameters", "metrics")
+    return {field: getattr(outcome, field) for field in fields} | {"targets": targets}
 
 
-def junit_xml(run):
-    """The text of junit.xml: a suite per notebook; a case for its execution and one per target."""
+def junit_xml(run: Run) -> str:
+    """Return the text of junit.xml: a suite per notebook; a case for its execution and one per target."""
     suites = ElementTree.Element("testsuites", name="aelib", time=f"{run.seconds:.2f}")
     for outcome in run.outcomes:
-        suite = ElementTree.SubElement(suites, "testsuite", name=outcome.name, time=f"{outcome.seconds:.2f}")
-        case = _case(suite, outcome, "executes", outcome.seconds)
-        bad = [one for one in outcome.targets if not one.reached]
-        if outcome.status not in ("passed", "missed"):
-            kind = "skipped" if outcome.status == "interrupted" else "error"
-            ElementTree.SubElement(case, kind, message=_printable(outcome.cause), type=outcome.status)
-        for one in outcome.targets:
-            case = _case(suite, outcome, one.target.metric, 0)
-            if one in bad:
-                kind = "failure" if one.measured else "skipped"
-                ElementTree.SubElement(case, kind, message=_printable(str(one)), type="TargetMissed")
-        for kind, tag in (("errors", "error"), ("failures", "failure"), ("skipped", "skipped")):
-            suite.set(kind, str(len(suite.findall(f"testcase/{tag}"))))
-        suite.set("tests", str(len(suite)))
+        kinds = {"passed": None, "missed": None, "interrupted": "skipped"}
+        cases = [("executes", outcome.seconds, kinds.get(outcome.status, "error"), outcome.cause, outcome.status)]
+        for verdict in outcome.targets:
+            kind = None if verdict.reached else "failure" if verdict.measured else "skipped"
+            cases.append((verdict.target.metric, 0, kind, str(verdict), "TargetMissed"))
+        counts = Counter(kind for _, _, kind, _, _ in cases)
+        counts = {"errors": counts["error"], "failures": counts["failure"], "skipped": counts["skipped"]}
+        attributes = {name: str(count) for name, count in {"tests": len(cases), **counts}.items()}
+        suite = ElementTree.SubElement(
+            suites, "testsuite", attributes, name=outcome.name, time=f"{outcome.seconds:.2f}"
+        )
+        for name, seconds, kind, message, type_ in cases:
+            attributes = {"classname": f"aelib.{outcome.name}", "name": name, "time": f"{seconds:.2f}"}
+            case = ElementTree.SubElement(suite, "testcase", attributes)
+            if kind:
+                # XML has no control characters, not even escaped; an error message may hold terminal colors.
+                message = "".join(filter(str.isprintable, message))
+                ElementTree.SubElement(case, kind, message=message, type=type_)
     ElementTree.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
-def verdict_text(run, paint=str):
+def verdict_text(run: Run, paint=str) -> str:
     """Return what the terminal shows at the end: a row per target, then a line per notebook with its cause if any.
 
     Args:
         run: the Run.
         paint: function from a status, "yes" or "NO" to the same word in color.
     """
-    rows = [(outcome.name, *one.row) for outcome in run.outcomes for one in outcome.targets]
+    rows = [(outcome.name, *verdict.row) for outcome in run.outcomes for verdict in outcome.targets]
     # Painted once the columns are aligned: the codes of a color have a length.
     head, line, *table = text_table(("notebook", *COLUMNS), rows).split("\n")
     lines = [head, line]
@@ -102,29 +123,58 @@ def verdict_text(run, paint=str):
     return "\n".join(lines)
 
 
-def entry(outcome):
-    """What results.json says of one notebook."""
-    targets = [
-        {
-            "metric": one.target.metric,
-            "op": one.target.op,
-            "target": one.target.bound,
-            "value": one.value if one.measured else None,
-            "baseline": one.baseline,
-            "reached": one.reached,
-        }
-        for one in outcome.targets
+def read_history(folder) -> list[dict]:
+    """Return the earlier runs of a folder, the oldest first; raise UsageError where its history cannot be read."""
+    path = Path(folder) / HISTORY
+    try:
+        history = json.loads(path.read_text(encoding="utf-8"))
+        if history["schema"] != HISTORY_SCHEMA:
+            raise ValueError
+        for run in history["runs"]:
+            _check_fields(run, RUN_FIELDS)
+            for notebook in run["notebooks"]:
+                _check_fields(notebook, NOTEBOOK_FIELDS)
+                _check_fields(notebook["metrics"], dict.fromkeys(notebook["metrics"], (int, float)))
+        return history["runs"]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError):
+        raise UsageError(f"{path} is not a history of runs; move it away, or choose another --out") from None
+
+
+def history_entry(run: Run) -> dict:
+    """Return what the history keeps of a run."""
+    content = as_json(run)
+    notebooks = [{field: notebook[field] for field in NOTEBOOK_FIELDS} for notebook in content["notebooks"]]
+    return {field: content[field] for field in RUN_FIELDS} | {"notebooks": notebooks}
+
+
+def history_json(runs: list[dict]) -> str:
+    """Return the text of history.json, without the oldest of more than MAX_HISTORY_RUNS."""
+    history = {"schema": HISTORY_SCHEMA, "runs": runs[-MAX_HISTORY_RUNS:]}
+    return json.dumps(history, indent=1, allow_nan=False) + "\n"
+
+
+def runs_of(runs: list[dict], name: str) -> list[tuple[dict, dict]]:
+    """Return [(run, its entry for a notebook)] of the runs that executed it, in their order."""
+    return [(run, notebook) for run in runs for notebook in run["notebooks"] if notebook["name"] == name]
+
+
+def comparable_values(runs: list[dict], name: str, metric: str) -> list[float]:
+    """Return the values of a metric in the runs with the profile, backend and parameters of the last, in order."""
+    settings = [
+        ((run["profile"], run["backend"], notebook["parameters"]), notebook["metrics"])
+        for run, notebook in runs_of(runs, name)
     ]
-    fields = ("name", "status", "cause", "cell", "seconds", "parameters", "metrics")
-    return {name: getattr(outcome, name) for name in fields} | {"targets": targets}
+    return [metrics[metric] for setting, metrics in settings if setting == settings[-1][0] and metric in metrics]
 
 
-def _case(suite, outcome, name, seconds):
-    return ElementTree.SubElement(
-        suite, "testcase", classname=f"aelib.{outcome.name}", name=name, time=f"{seconds:.2f}"
-    )
+def _check_fields(entry, kinds):
+    if not all(isinstance(entry[field], kind) and entry[field] is not True for field, kind in kinds.items()):
+        raise ValueError
 
 
-def _printable(text):
-    # XML has no control characters, not even escaped; an error message may hold terminal colours.
-    return "".join(character for character in str(text) if character.isprintable())
+def _finite(value):
+    return value if value is not None and math.isfinite(value) else None

@@ -1,113 +1,94 @@
-"""Names of notebooks and the options of `python -m aelib run` in; a published, judged run out."""
+"""Run notebooks of the series: check what was asked, execute, judge, and write the report."""
 
 import importlib.util
+import json
 import signal
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from time import monotonic
 
-from aelib.series import document, equations, history, lecture, page, publish, report, results
-from aelib.series.attempt import Plan, Stop, attempt
-from aelib.series.outcome import Trace, conclude
+from aelib.series import document, equations, page, report, results
+from aelib.series.execution import Plan, Stop, execute_notebook
+from aelib.series.files import output_folder, scratch_folder, write_atomically
+from aelib.series.outcome import ExecutionRecord, outcome_of
 from aelib.series.progress import Progress
-from aelib.series.selection import chosen
+from aelib.series.selection import select_notebooks
 from aelib.series.spec import PROFILES, UsageError, check_data, check_given, load_series
 
 BACKENDS = ("tensorflow", "jax", "torch")
-HANGUP = signal.SIGHUP
-SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
 
 
-def plan(names, profile, backend, given):
-    """A Plan per notebook; raises UsageError for whatever could be known to fail before a kernel starts."""
+def plan(names, profile: str, backend: str, given) -> list[Plan]:
+    """Return a Plan per notebook; raise UsageError for whatever could be known to fail before a kernel starts.
+
+    Args:
+        names: names or paths of notebooks; all if there are none.
+        profile: "quick", "standard" or "full".
+        backend: "tensorflow", "jax" or "torch".
+        given: (name, text) pairs, the parameters that differ from the profile's.
+    """
     if profile not in PROFILES:
         raise UsageError(f"profile must be one of {', '.join(PROFILES)}; received {profile!r}")
     if backend not in BACKENDS:
         raise UsageError(f"backend must be one of {', '.join(BACKENDS)}; received {backend!r}")
-    notebooks = chosen(load_series(), names)
+    notebooks = select_notebooks(load_series(), names)
     check_given(notebooks, given)
-    values = {notebook.name: notebook.values(profile, given) for notebook in notebooks}
-    if not _installed(backend):
+    values = [notebook.values(profile, given) for notebook in notebooks]
+    if importlib.util.find_spec(backend) is None:
         remedy = f'python -m pip install "aelib[{backend}]", or choose another --backend'
         raise UsageError(f"backend {backend} is not installed; {remedy}")
-    if not _installed("ipykernel"):
-        raise UsageError("no kernel is installed in this environment; pip install ipykernel")
-    return [_plan(notebook, values[notebook.name]) for notebook in notebooks]
+    return [_plan_of(notebook, parameters) for notebook, parameters in zip(notebooks, values, strict=True)]
 
 
-def run(plans, profile, backend, out, *, jobs=1, deadline=None):
-    """Execute and publish the plans under `out`.
+def run(plans: list[Plan], profile: str, backend: str, out, *, jobs=1, deadline=None):
+    """Execute plans and write their pages, the report and the results to a folder.
+
+    Args:
+        plans: what to execute.
+        profile: the profile of the plans.
+        backend: "tensorflow", "jax" or "torch".
+        out: the folder.
+        jobs: number of notebooks to execute at a time.
+        deadline: seconds for each notebook; None for no limit.
 
     Returns:
-        (results.Run, name of the signal that ended it or None). Raises UsageError where `out` cannot be had,
-        and OSError where it cannot be written to later.
+        (results.Run, name of the signal that ended it or None).
+
+    Raises:
+        UsageError: `out` cannot be had.
+        OSError: `out` cannot be written to later.
     """
-    with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, _signals() as stop:
-        before, statements = history.read(folder), lecture.statements(load_series().values())
+    with output_folder(out) as folder, scratch_folder(folder) as scratch, _signals() as stop:
+        history = results.read_history(folder)
+        statements = [statement for notebook in load_series().values() for statement in notebook.lecture]
         started, begin, run_id = datetime.now().astimezone(), monotonic(), uuid.uuid4().hex
-        progress = Progress(sum(len(each.cells) for each in plans))
-
-        def one(each):
-            return _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress)
-
-        try:
-            with ThreadPoolExecutor(jobs) as pool:
-                try:
-                    outcomes, cards = zip(*pool.map(one, plans), strict=True)
-                except BaseException:
-                    stop.set()
-                    raise
-        finally:
-            progress.close()
+        with Progress(sum(len(plan.cells) for plan in plans)) as progress, ThreadPoolExecutor(jobs) as pool:
+            run_one = partial(_run_one, run_id, backend, folder, Path(scratch), stop, deadline, progress)
+            try:
+                outcomes, cards = zip(*pool.map(run_one, plans), strict=True)
+            except BaseException:
+                stop.set()
+                raise
         seconds = round(monotonic() - begin, 2)
         done = results.Run(run_id, profile, backend, started, seconds, results.versions(backend), list(outcomes))
-        runs = [*before, history.entry(results.as_json(done))]
-        shown = {each.notebook.name: card for each, card in zip(plans, cards, strict=True)}
-        publish.write(folder, history.NAME, history.text(runs))
-        publish.write(folder, "index.html", report.index_html(done, shown, runs, statements))
-        publish.write(folder, "junit.xml", results.junit_xml(done))
-        publish.write(folder, "results.json", results.results_json(done))
+        history.append(results.history_entry(done))
+        cards = {plan.notebook.name: card for plan, card in zip(plans, cards, strict=True)}
+        write_atomically(folder / results.HISTORY, results.history_json(history))
+        write_atomically(folder / "index.html", report.index_html(done, cards, history, statements))
+        write_atomically(folder / "junit.xml", results.junit_xml(done))
+        write_atomically(folder / "results.json", json.dumps(results.as_json(done), indent=2, allow_nan=False))
         return done, stop.signal
 
 
-def _run_one(each, run_id, backend, folder, scratch, stop, deadline, progress):
-    name, title = each.notebook.name, each.notebook.title
-    if stop.is_set():
-        outcome = conclude(each.notebook, each.parameters, run_id, each.cells, Trace(stopped=stop.signal))
-        return replace(outcome, published=False), report.Card(title)
-    place = scratch / name
-    place.mkdir()
-    progress.begin(name)
-
-    def note(done):
-        progress.cell(name, done, len(each.cells))
-
-    trace, outcome, source = attempt(each, run_id, backend, place, stop, deadline, note)
-    executed = document.executed(place / "executed.ipynb", source)
-    executed = document.published(executed, trace.done, trace.broken, document.private(scratch))
-    publish.write(folder, f"{name}.ipynb", document.text(executed))
-    outcome, html = _page(executed, outcome, title)
-    publish.write(folder, f"{name}.html", html)
-    progress.end(name, outcome.status, trace.seconds)
-    return outcome, report.Card(title, report.picture(executed, each.notebook.picture))
-
-
-def _page(executed, outcome, title):
-    try:
-        return outcome, page.notebook_page(executed, outcome, title)
-    except Exception as error:  # what a cell displayed may be anything, and the other notebooks must go on
-        cause = f"its page could not be made: {type(error).__name__}: {error}"
-        outcome = replace(outcome, status="failed", cause="; ".join(filter(None, [outcome.cause, cause])))
-        return outcome, page.failure_page(outcome)
-
-
-def _plan(notebook, parameters):
+def _plan_of(notebook, parameters):
     source = document.read(notebook.path)
-    found = document.parameter_defaults(source, notebook.name)
-    if differing := set(found) ^ {"profile", *notebook.parameters}:
+    differing = set(document.parameter_defaults(source, notebook.name)) ^ {"profile", *notebook.parameters}
+    if differing:
         names = ", ".join(sorted(differing))
         raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
     equations.check_equations(source, notebook.name)
@@ -115,15 +96,39 @@ def _plan(notebook, parameters):
     return Plan(notebook, source, parameters, document.code_cells(source))
 
 
-def _installed(module):
+def _run_one(run_id, backend, folder, scratch, stop, deadline, progress, plan):
+    """Execute a plan and write its page; return its outcome and its card for the index."""
+    name, title = plan.notebook.name, plan.notebook.title
+    if stop.is_set():
+        record = ExecutionRecord(stopped=stop.signal)
+        outcome = outcome_of(plan.notebook, plan.parameters, run_id, plan.cells, record)
+        return replace(outcome, published=False), report.Card(title)
+    (scratch / name).mkdir()
+    progress.begin(name)
+    outcome, executed = execute_notebook(
+        plan,
+        run_id,
+        backend,
+        scratch / name,
+        stop=stop,
+        deadline=deadline,
+        on_cell=lambda done: progress.cell(name, done, len(plan.cells)),
+    )
+    write_atomically(folder / f"{name}.ipynb", document.text(executed))
     try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+        html = page.notebook_page(executed, outcome, title)
+    except Exception as error:  # what a cell displayed may be anything, and the other notebooks must go on
+        cause = f"its page could not be made: {type(error).__name__}: {error}"
+        outcome = replace(outcome, status="failed", cause="; ".join(filter(None, [outcome.cause, cause])))
+        html = page.failure_page(outcome)
+    write_atomically(folder / f"{name}.html", html)
+    progress.end(name, outcome.status, outcome.seconds)
+    return outcome, report.Card(title, report.picture(executed, plan.notebook.picture))
 
 
 @contextmanager
 def _signals():
+    """Give a Stop that is set by the first signal that asks the run to end."""
     stop = Stop()
 
     def note(number, frame):
@@ -131,10 +136,10 @@ def _signals():
         stop.set()
 
     # A run under nohup ignores SIGHUP already, and goes on doing so.
-    taken = [number for number in SIGNALS if number is not HANGUP or signal.getsignal(HANGUP) != signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in taken}
+    hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+    handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,8 +1,10 @@
-"""notebooks/series.toml in; the notebooks with their parameters, profiles and targets, all checked, out."""
+"""Read notebooks/series.toml: the notebooks, their parameters, profiles, targets and statements of the lecture."""
 
+import functools
 import math
 import os
 import re
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,91 +13,77 @@ from aelib._paths import repository_file
 
 PROFILES = ("quick", "standard", "full")
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
-SIDES = {"at_most": "<=", "at_least": ">="}
+OPERATORS = {"at_most": "<=", "at_least": ">="}
+FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class UsageError(ValueError):
-    """A mistake of the caller, told in one line before any kernel starts."""
+    """A mistake of the caller, reported in one line before any kernel starts."""
 
 
 class SpecError(UsageError):
-    """A mistake in series.toml, told in one line that names the entry."""
+    """A mistake in series.toml, reported in one line that names the entry."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One value that a notebook can be run with, and what it may be."""
+    """One parameter of a notebook: its type, its default and its allowed values. `formerly` is a name it had before."""
 
     name: str
     type: str
     default: object
-    min: float | None = None
-    above: float | None = None
-    max: float | None = None
+    min: float = -math.inf
+    above: float = -math.inf
+    max: float = math.inf
     choices: tuple = ()
     help: str = ""
+    formerly: str | None = None
 
     @property
-    def allowed(self):
-        """What the parameter may be, in words."""
+    def allowed(self) -> str:
+        """The allowed values, in words."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
-        bounds = []
-        if self.above is not None:
-            bounds.append(f"above {self.above:g}")
-        if self.min is not None:
-            bounds.append(f"at least {_plain(self.min)}")
-        if self.max is not None:
-            bounds.append(f"at most {_plain(self.max)}")
         kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}[self.type]
-        return " ".join([kind, " and ".join(bounds)]).strip()
+        bounds = (("above", self.above), ("at least", self.min), ("at most", self.max))
+        return f"{kind} {' and '.join(f'{words} {bound}' for words, bound in bounds if abs(bound) < math.inf)}".strip()
 
-    def parse(self, text):
-        """The value that the text of a command line stands for; raises UsageError."""
+    def parse(self, text: str):
+        """Return the value that a text from the command line stands for; raise UsageError if it is not allowed."""
+        value = text
         if self.type == "int" and re.fullmatch(r"[+-]?[0-9]{1,30}", text):
-            return self.check(int(text))
-        if self.type == "float" and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
-            return self.check(float(text))
-        if self.type == "bool" and text.lower() in ("true", "false"):
-            return self.check(text.lower() == "true")
-        if self.type == "str":
-            return self.check(text)
-        raise self._refusal(text)
+            value = int(text)
+        elif self.type == "float" and FLOAT.fullmatch(text):
+            value = float(text)
+        elif self.type == "bool" and text.lower() in ("true", "false"):
+            value = text.lower() == "true"
+        return self.check(value)
 
     def check(self, value):
-        """The value, as the parameter's own type, if it is allowed; raises UsageError."""
+        """Return a value in the parameter's own type; raise UsageError if it is not allowed."""
         if self.type == "float" and type(value) is int:
             value = float(value)
-        if type(value) is not TYPES[self.type] or (self.choices and value not in self.choices):
-            raise self._refusal(value)
-        if self.type in ("int", "float"):
-            inside = math.isfinite(value) and (self.above is None or value > self.above)
-            inside = inside and (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
-            if not inside:
-                raise self._refusal(value)
+        allowed = type(value) is TYPES[self.type] and (not self.choices or value in self.choices)
+        if allowed and self.type in ("int", "float"):
+            allowed = abs(value) < math.inf and value > self.above and self.min <= value <= self.max
+        if not allowed:
+            raise UsageError(f"parameter {self.name} must be {self.allowed}; received {str(value)[:80]!r}")
         return value
-
-    def _refusal(self, value):
-        return UsageError(f"parameter {self.name} must be {self.allowed}; received {str(value)[:80]!r}")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound that a metric must keep; `baseline` is the metric (or number) it is shown beside."""
+    """A bound on a metric. `op` is "<=" or ">=", `baseline` a metric or a number to compare with."""
 
     metric: str
     op: str
     bound: float
     baseline: str | float | None = None
 
-    def reached_by(self, value):
-        """Whether a finite value lies on the right side."""
-        return value <= self.bound if self.op == "<=" else value >= self.bound
-
 
 @dataclass(frozen=True)
 class Profile:
-    """The parameter values (without the user's own) and the targets of one way to run a notebook."""
+    """The parameter values and the targets of one way to run a notebook."""
 
     name: str
     values: dict
@@ -103,35 +91,48 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Notebook:
-    """One notebook of the series; `profile` is a parameter of every notebook, and set by the run alone.
+class Statement:
+    """A statement of the lecture, the cells of a notebook that show it, and the metrics, or what is shown instead."""
 
-    `picture` is the id of the cell whose picture stands for it; `lecture` is for aelib.series.lecture.
-    """
+    notebook: str
+    text: str
+    cells: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
+    shown: str = ""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook of the series; `picture` is the id of the cell whose picture represents it in the report."""
 
     name: str
     title: str
     path: Path
     parameters: dict[str, Parameter]
     profiles: dict[str, Profile]
-    picture: str | None = None
-    lecture: tuple = ()
+    picture: str | None
+    lecture: tuple[Statement, ...]
 
-    def values(self, profile, given=()):
-        """All parameter values of a run: the profile's, and over them the (name, text) pairs given."""
-        return {"profile": profile, **self.profiles[profile].values} | {
-            name: self.parameters[name].parse(text) for name, text in given if name in self.parameters
-        }
+    def parameter(self, name: str) -> Parameter | None:
+        """Return the parameter that has a name, or had it formerly; None if there is none."""
+        former = (parameter for parameter in self.parameters.values() if parameter.formerly == name)
+        return self.parameters.get(name) or next(former, None)
+
+    def values(self, profile: str, given=()) -> dict:
+        """Return all parameter values of a run: the profile's, replaced by the (name, text) pairs given."""
+        parsed = [(parameter, text) for name, text in given if (parameter := self.parameter(name))]
+        changed = {parameter.name: parameter.parse(text) for parameter, text in parsed}
+        return {"profile": profile, **self.profiles[profile].values, **changed}
 
 
-def series_folder():
+def series_folder() -> Path:
     """Return the folder of series.toml and the notebooks: $AELIB_NOTEBOOKS, or the one that comes with the library."""
     given = os.environ.get("AELIB_NOTEBOOKS")
     return Path(os.path.expanduser(given)).resolve() if given else repository_file("notebooks")
 
 
-def load_series(folder=None):
-    """The notebooks of a folder by name, in the order of its series.toml; raises SpecError."""
+def load_series(folder=None) -> dict[str, Notebook]:
+    """Return the notebooks of a folder by name, in the order of its series.toml; raise SpecError."""
     folder = Path(folder) if folder else series_folder()
     path = folder / "series.toml"
     try:
@@ -144,7 +145,7 @@ def load_series(folder=None):
 
 
 def check_data(dataset=None):
-    """Refuse a data folder that is missing, and a data set that is neither there nor to be had; raises UsageError."""
+    """Raise UsageError for a data folder that is missing and for a data set that cannot be had."""
     # Imported here, so that help need not wait for NumPy.
     from aelib.data import NAMES, DataError, fetch
     from aelib.data.files import folder
@@ -158,81 +159,100 @@ def check_data(dataset=None):
 
 
 def check_given(notebooks, given):
-    """Refuses (name, text) pairs that no run could take; raises UsageError."""
-    names = [name for name, _ in given]
+    """Raise UsageError for (name, text) pairs that no run of the notebooks could take; warn of former names."""
     known = dict.fromkeys(name for notebook in notebooks for name in notebook.parameters)
-    for name in names:
+    names = []
+    for name, _ in given:
         if not name.isidentifier():
             raise UsageError(f"{name[:80]!r} is not a parameter's name; allowed are {', '.join(known)}")
         if name == "profile":
             raise UsageError("profile is set by --profile, not by -p")
-        if name not in known:
-            chosen_names = ", ".join(notebook.name for notebook in notebooks)
-            raise UsageError(f"no parameter {name!r} in {chosen_names}; allowed are {', '.join(known)}")
+        parameter = next(filter(None, (notebook.parameter(name) for notebook in notebooks)), None)
+        if parameter is None:
+            chosen = ", ".join(notebook.name for notebook in notebooks)
+            raise UsageError(f"no parameter {name!r} in {chosen}; allowed are {', '.join(known)}")
+        if name != parameter.name:
+            _warn_of_former_name(name, parameter.name)
+        names.append(parameter.name)
+    for name in names:
         if names.count(name) > 1:
             raise UsageError(f"parameter {name} is given {names.count(name)} times; once is allowed")
 
 
-def _plain(number):
-    return str(number) if isinstance(number, int) else f"{number:g}"
+@functools.cache  # once for each name, however many points of a sweep have it
+def _warn_of_former_name(former, name):
+    print(f"warning: parameter {former} is now called {name}; the next release knows {name} only", file=sys.stderr)
 
 
 def _notebook(name, table, folder):
     where = f"series.toml, {name}"
-    _only(table, ("title", "picture", "parameters", "targets", "profiles", "lecture"), where)
+    _check_keys(table, ("title", "picture", "parameters", "targets", "profiles", "lecture"), where)
     parameters = {key: _parameter(key, entry, where) for key, entry in table.get("parameters", {}).items()}
-    defaults = {key: parameter.default for key, parameter in parameters.items()}
     targets = _targets(table.get("targets", {}), where)
     tables = table.get("profiles", {})
-    _only(tables, PROFILES, f"{where}.profiles")
-    profiles = {}
-    for profile in PROFILES:
-        entry, place = tables.get(profile, {}), f"{where}.profiles.{profile}"
-        _only(entry, ("parameters", "targets"), place)
-        values = entry.get("parameters", {})
-        _only(values, parameters, f"{place}.parameters")
-        if profile == "standard" and values:
-            raise SpecError(f"{place}: standard is the notebook's own defaults; change them there")
-        try:
-            values = {key: parameters[key].check(value) for key, value in values.items()}
-        except UsageError as error:
-            raise SpecError(f"{place}: {error}") from None
-        own = targets | _targets(entry.get("targets", {}), place)
-        if not own:
-            raise SpecError(f"{place}: has no target")
-        profiles[profile] = Profile(profile, defaults | values, tuple(own.values()))
-    path, lecture = folder / f"{name}.ipynb", tuple(table.get("lecture", ()))
+    _check_keys(tables, PROFILES, f"{where}.profiles")
+    profiles = {key: _profile(key, tables.get(key, {}), parameters, targets, where) for key in PROFILES}
+    lecture = tuple(_statement(name, index, entry) for index, entry in enumerate(table.get("lecture", [])))
+    path = folder / f"{name}.ipynb"
     return Notebook(name, table.get("title", name), path, parameters, profiles, table.get("picture"), lecture)
 
 
+def _profile(name, table, parameters, targets, where):
+    where = f"{where}.profiles.{name}"
+    _check_keys(table, ("parameters", "targets"), where)
+    values = table.get("parameters", {})
+    _check_keys(values, parameters, f"{where}.parameters")
+    if name == "standard" and values:
+        raise SpecError(f"{where}: standard is the notebook's own defaults; change them there")
+    try:
+        values = {key: parameters[key].check(value) for key, value in values.items()}
+    except UsageError as error:
+        raise SpecError(f"{where}: {error}") from None
+    targets = targets | _targets(table.get("targets", {}), where)
+    if not targets:
+        raise SpecError(f"{where}: has no target")
+    defaults = {key: parameter.default for key, parameter in parameters.items()}
+    return Profile(name, defaults | values, tuple(targets.values()))
+
+
 def _parameter(name, entry, where):
-    place = f"{where}.parameters.{name}"
-    _only(entry, ("type", "default", "min", "above", "max", "choices", "help"), place)
+    where = f"{where}.parameters.{name}"
+    _check_keys(entry, ("type", "default", "min", "above", "max", "choices", "help", "formerly"), where)
     if not name.isidentifier() or name == "profile":
-        raise SpecError(f"{place}: not a name for a parameter")
+        raise SpecError(f"{where}: not a name for a parameter")
     if entry.get("type") not in TYPES or "default" not in entry:
-        raise SpecError(f"{place}: needs a default and a type out of {', '.join(TYPES)}")
+        raise SpecError(f"{where}: needs a default and a type out of {', '.join(TYPES)}")
     parameter = Parameter(name, **{**entry, "choices": tuple(entry.get("choices", ()))})
     try:
         parameter.check(parameter.default)
     except UsageError as error:
-        raise SpecError(f"{place}: the default is not allowed: {error}") from None
+        raise SpecError(f"{where}: the default is not allowed: {error}") from None
     return parameter
 
 
 def _targets(tables, where):
     targets = {}
     for metric, entry in tables.items():
-        place = f"{where}.targets.{metric}"
-        _only(entry, (*SIDES, "baseline"), place)
-        sides = [side for side in SIDES if side in entry]
-        if len(sides) != 1 or type(entry[sides[0]]) not in (int, float) or not math.isfinite(entry[sides[0]]):
-            raise SpecError(f"{place}: needs one of {', '.join(SIDES)}, a finite number")
-        targets[metric] = Target(metric, SIDES[sides[0]], entry[sides[0]], entry.get("baseline"))
+        _check_keys(entry, (*OPERATORS, "baseline"), f"{where}.targets.{metric}")
+        bounds = [(op, entry[key]) for key, op in OPERATORS.items() if key in entry]
+        if len(bounds) != 1 or type(bounds[0][1]) not in (int, float) or not math.isfinite(bounds[0][1]):
+            raise SpecError(f"{where}.targets.{metric}: needs one of {', '.join(OPERATORS)}, a finite number")
+        targets[metric] = Target(metric, *bounds[0], entry.get("baseline"))
     return targets
 
 
-def _only(table, allowed, where):
+def _statement(notebook, index, entry):
+    where = f"series.toml, {notebook}.lecture[{index}]"
+    _check_keys(entry, ("text", "cells", "metrics", "shown"), where)
+    text, shown = entry.get("text"), entry.get("shown", "")
+    cells, metrics = entry.get("cells", []), entry.get("metrics", [])
+    lists = all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in (cells, metrics))
+    if not (isinstance(text, str) and text and isinstance(shown, str) and lists and cells and (metrics or shown)):
+        raise SpecError(f"{where}: needs a text, the ids of cells, and the names of metrics or what is shown instead")
+    return Statement(notebook, text, tuple(cells), tuple(metrics), shown)
+
+
+def _check_keys(table, allowed, where):
     if not isinstance(table, dict):
         raise SpecError(f"{where}: must be a table; received {table!r}")
     for key in table:

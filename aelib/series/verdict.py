@@ -1,4 +1,4 @@
-"""Metrics and targets in; judged targets out. `check` shows them and hands the numbers to the run."""
+"""Judge metrics by targets; `check` does so at the end of a notebook, and hands the metrics to the run."""
 
 import math
 import numbers
@@ -10,6 +10,7 @@ from aelib.series.spec import Target, load_series
 
 METRICS_MIME = "application/vnd.aelib.metrics+json"
 COLUMNS = ("metric", "value", "target", "baseline", "reached")
+SIGNS = {"<=": "≤", ">=": "≥"}
 
 
 class TargetMissed(AssertionError):
@@ -17,54 +18,66 @@ class TargetMissed(AssertionError):
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A target beside the value that was measured, which is None where the metric is missing."""
+class TargetVerdict:
+    """A target with the measured value and baseline, either of which is None where the metric is missing."""
 
     target: Target
     value: float | None
     baseline: float | None
 
     @property
-    def measured(self):
+    def measured(self) -> bool:
         """Whether there is a finite value to judge."""
         return self.value is not None and math.isfinite(self.value)
 
     @property
-    def reached(self):
-        return self.measured and bool(self.target.reached_by(self.value))
+    def reached(self) -> bool:
+        """Whether the value is finite and on the right side of the bound."""
+        bound = self.target.bound
+        return self.measured and bool(self.value <= bound if self.target.op == "<=" else self.value >= bound)
 
     @property
-    def row(self):
-        """The cells under COLUMNS, as text."""
-        target = f"{_sign(self.target.op)} {number(self.target.bound)}"
-        return (
-            self.target.metric,
-            number(self.value),
-            target,
-            number(self.baseline),
-            "yes" if self.reached else "NO",
-        )
+    def row(self) -> tuple[str, ...]:
+        """The cells of a table with COLUMNS."""
+        target = f"{SIGNS[self.target.op]} {number(self.target.bound)}"
+        reached = "yes" if self.reached else "NO"
+        return self.target.metric, number(self.value), target, number(self.baseline), reached
 
     def __str__(self):
         bound = f"{self.target.op} {number(self.target.bound)}"
         if not self.measured:
             what = "is missing" if self.value is None else f"is {number(self.value)}"
             return f"{self.target.metric} {what}; the target is {bound}"
-        gap = abs(self.value - self.target.bound)
+        gap = number(abs(self.value - self.target.bound))
         side = "reached" if self.reached else "missed"
-        return f"{self.target.metric} = {number(self.value)} {side} its target {bound} by {number(gap)}"
+        return f"{self.target.metric} = {number(self.value)} {side} its target {bound} by {gap}"
 
 
-def judge(metrics, targets):
-    """A Judged per target, in the targets' order. metrics: {name: float}, finite or not."""
-    return [Judged(target, metrics.get(target.metric), _baseline(target.baseline, metrics)) for target in targets]
+def judge(metrics: dict, targets) -> list[TargetVerdict]:
+    """Return a TargetVerdict per target, in the targets' order. metrics: {name: float}, finite or not."""
+    return [
+        TargetVerdict(
+            target,
+            metrics.get(target.metric),
+            metrics.get(target.baseline) if isinstance(target.baseline, str) else target.baseline,
+        )
+        for target in targets
+    ]
 
 
-def check(notebook, metrics, *, profile="standard"):
+def status_of(verdicts: list[TargetVerdict]) -> tuple[str, str | None]:
+    """Return "passed", "missed" or, where a value is missing or not finite, "failed"; and the cause or None."""
+    not_measured = [str(verdict) for verdict in verdicts if not verdict.measured]
+    missed = [str(verdict) for verdict in verdicts if verdict.measured and not verdict.reached]
+    status = "failed" if not_measured else "missed" if missed else "passed"
+    return status, "; ".join(not_measured + missed) or None
+
+
+def check(notebook: str, metrics: dict, *, profile: str = "standard"):
     """Show a notebook's metrics beside their targets, and refuse metrics that do not reach them.
 
-    Called in the last code cell of a notebook of the series. Under `python -m aelib run` it only shows and
-    hands over the numbers: the run judges them itself, so that it can publish what was missed.
+    Called in the last code cell of a notebook of the series. Under `aelib run` it only shows and hands over the
+    numbers: the run judges them itself, so that it can publish what was missed.
 
     Args:
         notebook: name in notebooks/series.toml, for example "01_compression".
@@ -83,36 +96,33 @@ def check(notebook, metrics, *, profile="standard"):
     if profile not in profiles:
         raise ValueError(f"profile must be one of {', '.join(profiles)}; received {profile!r}")
     metrics = {name: _real(name, value) for name, value in metrics.items()}
-    judged = judge(metrics, profiles[profile].targets)
+    verdicts = judge(metrics, profiles[profile].targets)
     run_id = os.environ.get("AELIB_RUN_ID")
-    _show(judged, metrics, {"notebook": notebook, "profile": profile, "run_id": run_id})
-    missed = [str(one) for one in judged if not one.reached]
+    # JSON has no NaN, so such values travel as text.
+    values = {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
+    _show(verdicts, metrics, {"notebook": notebook, "profile": profile, "run_id": run_id, "metrics": values})
+    missed = [str(verdict) for verdict in verdicts if not verdict.reached]
     if missed and not run_id:
         raise TargetMissed("\n".join(missed))
 
 
-def number(value):
-    """A number as text of four significant digits; an empty text for None."""
+def number(value: float | None) -> str:
+    """Return a number with four significant digits, an integer as it is; an empty text for None."""
     if value is None:
         return ""
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def text_table(header, rows):
-    """Rows of texts as lines of aligned columns."""
+def text_table(header, rows) -> str:
+    """Return rows of texts as lines of aligned columns."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, tuple("-" * width for width in widths), *rows]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def record(metrics, about):
-    """What is emitted under METRICS_MIME; JSON has no NaN, so such values travel as text."""
-    return about | {"metrics": {k: v if math.isfinite(v) else str(v) for k, v in metrics.items()}}
-
-
-def read_record(data):
-    """The metrics of an emitted record as floats; raises ValueError where it holds anything else."""
-    metrics = data.get("metrics") if isinstance(data, dict) else None
+def read_record(data: dict) -> dict[str, float]:
+    """Return the metrics that `check` handed over; raise ValueError where there is anything else."""
+    metrics = data.get("metrics")
     if not isinstance(metrics, dict):
         raise ValueError("the record holds no metrics")
     for name, value in metrics.items():
@@ -121,18 +131,17 @@ def read_record(data):
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _show(judged, metrics, about):
-    aimed = {one.target.metric for one in judged}
-    rows = [one.row for one in judged]
-    rows += [(name, number(value), "", "", "") for name, value in metrics.items() if name not in aimed]
+def _show(verdicts, metrics, record):
+    targeted = {verdict.target.metric for verdict in verdicts}
+    rows = [verdict.row for verdict in verdicts]
+    rows += [(name, number(value), "", "", "") for name, value in metrics.items() if name not in targeted]
     text = text_table(COLUMNS, rows)
     try:
         from IPython.display import display
     except ImportError:
         print(text)
         return
-    data = {"text/plain": text, "text/html": _html_table(rows), METRICS_MIME: record(metrics, about)}
-    display(data, raw=True)
+    display({"text/plain": text, "text/html": _html_table(rows), METRICS_MIME: record}, raw=True)
 
 
 def _html_table(rows):
@@ -142,14 +151,6 @@ def _html_table(rows):
         for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _baseline(baseline, metrics):
-    return metrics.get(baseline) if isinstance(baseline, str) else baseline
-
-
-def _sign(op):
-    return {"<=": "≤", ">=": "≥"}[op]
 
 
 def _real(name, value):

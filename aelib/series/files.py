@@ -1,10 +1,10 @@
-"""A folder and texts (or bytes) in; whole files out, whatever happens meanwhile, and one run at a time."""
+"""Write files atomically into an output folder that belongs to one run at a time."""
 
 import fcntl
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -13,13 +13,11 @@ from aelib.series.spec import UsageError
 LOCK = ".aelib-run.lock"
 PART = ".aelib-part-"
 SCRATCH = ".aelib-scratch-"
-UMASK = os.umask(0o022)
-os.umask(UMASK)
 
 
 @contextmanager
 def output_folder(path):
-    """The folder, made and locked for this process; raises UsageError where it cannot be had."""
+    """Make a folder and lock it for this process; raise UsageError where that is not possible."""
     path = Path(path).resolve()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -28,7 +26,7 @@ def output_folder(path):
         raise UsageError(f"cannot write to the folder {path}: {error.strerror}") from None
     with lock:
         try:
-            # The kernel drops the lock with its process, so a dead run's does not block.
+            # The kernel drops the lock with its process, so that a killed run does not block the folder.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
@@ -38,41 +36,29 @@ def output_folder(path):
             lock.truncate(0)
             lock.write(f"the run of process {os.getpid()}, started {datetime.now():%Y-%m-%d %H:%M:%S}")
             lock.flush()
-            _remove_leftovers(path)
+            for left in path.glob(f"{PART}*"):
+                left.unlink()
+            for left in path.glob(f"{SCRATCH}*"):
+                shutil.rmtree(left, ignore_errors=True)
         except OSError as error:
             raise UsageError(f"cannot write to the folder {path}: {error.strerror}") from None
         yield path
 
 
-@contextmanager
 def scratch_folder(out):
-    """A folder under `out` for what a run leaves behind; a killed run's is removed by the next run."""
-    path = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=out))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    """Return a context manager for a temporary folder under `out`; the next run removes that of a killed run."""
+    return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=out, ignore_cleanup_errors=True)
 
 
-def write(folder, name, content):
-    """Put a file in place whole: a reader, or a crash, finds the old one or the new one. Raises OSError."""
-    descriptor, part = tempfile.mkstemp(prefix=PART, dir=folder)
+def write_atomically(path: Path, content: str | bytes):
+    """Write a file so that a reader, or a crash, finds the old or the new one, never a part; raise OSError."""
+    part = path.with_name(f"{PART}{os.getpid()}-{path.name}")
     try:
-        with open(descriptor, "wb") as file:
+        with open(part, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o666 & ~UMASK)
-        os.replace(part, Path(folder) / name)
+        os.replace(part, path)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(part)
+        part.unlink(missing_ok=True)
         raise
-
-
-def _remove_leftovers(folder):
-    for path in folder.iterdir():
-        if path.name.startswith(PART):
-            path.unlink(missing_ok=True)
-        elif path.name.startswith(SCRATCH):
-            shutil.rmtree(path, ignore_errors=True)

@@ -1,22 +1,30 @@
-"""The cell that installs aelib: which wheel it takes, and that it is written once into a notebook."""
+"""The cell that installs aelib, with which every notebook begins: which wheel it takes."""
 
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
+from pathlib import Path
 
+import nbformat
 import pytest
 
-from aelib.series.first_cell import CELL_ID, first_cell, with_first_cell
-
-NOTEBOOK = {"cells": [{"id": "title", "source": ["# A"]}, {"id": "parameters", "source": ["seed = 0"]}], "nbformat": 4}
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = [path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+CELL = nbformat.read(ROOT / "notebooks" / "01_compression.ipynb", 4).cells[1]
 WHEEL = "aelib-0.2.0-py3-none-any.whl"
 
 
-def test_it_stands_behind_the_title_once():
-    once = with_first_cell(NOTEBOOK)
-    assert [cell["id"] for cell in once["cells"]] == ["title", CELL_ID, "parameters"] and once["nbformat"] == 4
-    older = {**once, "cells": [once["cells"][0], {"id": CELL_ID, "source": ["old"]}, once["cells"][2]]}
-    assert with_first_cell(older) == with_first_cell(once) == once
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_it_is_the_same_in_every_notebook_behind_the_title(path):
+    cells = nbformat.read(path, 4).cells
+    assert cells[0].cell_type == "markdown" and cells[1] == CELL, "copy the cell from notebooks/01_compression.ipynb"
+    assert [cell.id for cell in cells].count(CELL.id) == 1
+
+
+def test_it_names_the_repository_of_pyproject():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert f'repository = "{urls["Repository"]}"\n' in CELL.source
 
 
 @pytest.fixture
@@ -35,7 +43,7 @@ def asked(tmp_path, monkeypatch):
 
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else find_spec(name))
         monkeypatch.setattr(subprocess, "run", run)
-        exec("".join(first_cell()["source"]), {})
+        exec(CELL.source, {})
         assert all(one[:-1] == [sys.executable, "-m", "pip", "install", "--quiet"] for one in commands)
         return [one[-1] for one in commands]
 
