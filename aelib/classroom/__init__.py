@@ -1,4 +1,4 @@
-"""The notebooks as assignments: a source notebook in; student versions, grades and feedback out.
+"""The notebooks as assignments: make student versions, and grade submissions in a sandbox.
 
-`expect` is for the tests inside an assignment, and all that a student's copy needs of this package.
+`expect` is for the tests inside an assignment, and the only module of this package that a student's copy has.
 """

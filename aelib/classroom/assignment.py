@@ -1,132 +1,123 @@
-"""A source notebook in nbgrader's format in; its tasks, set-up and student version out."""
+"""Load assignments from their source notebooks, which are in nbgrader's format."""
 
-import ast
 import builtins
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from symtable import symtable
 
-from aelib.classroom.student_version import released
+from nbformat import NotebookNode
+
+from aelib.classroom.nbgrader_format import HIDDEN_TESTS, SOLUTION, student_version
 from aelib.series.document import read
 from aelib.series.spec import UsageError, series_folder
-
-SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
-HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
 
 
 @dataclass(frozen=True)
 class Task:
-    """A test cell: `text` (Markdown) is what it asks; `hidden` the line of its source where the hidden tests begin."""
+    """A test cell with points, and the Markdown cell before it."""
 
-    name: str
+    name: str  # nbgrader's id of the test cell
     title: str
-    text: str
+    text: str  # Markdown, what the task asks
     points: float
     source: str
-    hidden: int | None
-    names: tuple[str, ...]
+    hidden_line: int | None  # of the source, from 1, at which the hidden tests begin
+    required_names: tuple[str, ...]  # that the test uses and the student must define
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What grading needs of an assignment.
-
-    setup: sources of the cells that are neither solutions nor tests. released: the code cells of the student version,
-    and the tests, as `normal` makes them. ids: nbgrader's, of all cells. stubs: the cells that are to be filled in.
-    """
+    """What grading needs of an assignment."""
 
     name: str
     title: str
-    setup: tuple[str, ...]
+    setup: tuple[str, ...]  # sources of the code cells that are neither solutions nor tests
     tasks: tuple[Task, ...]
-    released: frozenset[str]
-    ids: frozenset[str]
-    stubs: tuple[str, ...]
+    handed_out: frozenset[str]  # code cells of the student version, and full tests, as `normalized` returns them
+    cell_ids: frozenset[str]  # nbgrader's, of all code cells
+    stubs: tuple[str, ...]  # the cells that students fill in, as they were handed out
 
     @property
-    def points(self):
+    def points(self) -> float:
         return sum(task.points for task in self.tasks)
 
 
-def folder():
-    """Where the source notebooks are."""
-    return series_folder() / "assignments"
+def names() -> list[str]:
+    """Return the names of all assignments, sorted."""
+    return sorted(path.stem for path in (series_folder() / "assignments").glob("*.ipynb"))
 
 
-def names():
-    """The assignments there are, in the order of the alphabet."""
-    return sorted(path.stem for path in folder().glob("*.ipynb"))
-
-
-def source(name):
-    """The source notebook of an assignment; raises UsageError."""
+def source(name: str) -> NotebookNode:
+    """Return the source notebook of an assignment; raises UsageError if there is none."""
     if name not in names():
         raise UsageError(f"no assignment {name!r}; there are {', '.join(names()) or 'none'}")
-    return read(folder() / f"{name}.ipynb")
+    return read(series_folder() / "assignments" / f"{name}.ipynb")
 
 
-def load(name):
-    """The Assignment of a name; raises UsageError where its notebook is not one."""
+def load(name: str) -> Assignment:
+    """Return an assignment; raises UsageError if there is none of this name, or its notebook has a fault."""
     notebook = source(name)
-    tasks, setup, title, text = [], [], "", ""
+    setup = tuple(cell.source for cell in notebook.cells if _kind(cell) == "setup")
+    provided = _names("\n".join(setup))[0] | set(dir(builtins))
+    tasks, title, text = [], "", ""
     for index, cell in enumerate(notebook.cells):
-        about = cell.metadata.get("nbgrader", {})
         if cell.cell_type == "markdown":
-            title, text = next(iter(re.findall(r"^#+ (.*)", cell.source, re.M)), title), cell.source
-        elif cell.cell_type == "code" and about.get("grade") and not about.get("solution"):
-            tasks.append(_task(name, index, cell, about, title, text))
-        elif cell.cell_type == "code" and not about.get("solution"):
-            setup.append(cell.source)
+            text, title = cell.source, _heading(cell.source, title)
+        elif _kind(cell) == "test":
+            hidden_line = _hidden_line(cell.source, f"{name}, cell {index}")
+            defined, used = _names(cell.source)
+            settings, required = cell.metadata.nbgrader, tuple(sorted(used - defined - provided))
+            points = float(settings.points)
+            tasks.append(Task(settings.grade_id, title, text, points, cell.source, hidden_line, required))
     if not tasks:
         raise UsageError(f"{name}: no cell of it is an nbgrader test with points")
-    defined = _assigned("\n".join(setup))
-    tasks = [_with_names(task, defined) for task in tasks]
-    student = released(notebook)
-    code = [cell for cell in student.cells if cell.cell_type == "code"]
+    code = [cell for cell in student_version(notebook).cells if cell.cell_type == "code"]
     return Assignment(
         name=name,
-        title=next(iter(re.findall(r"^# (.*)", notebook.cells[0].source, re.M)), name),
-        setup=tuple(setup),
+        title=_heading(notebook.cells[0].source, name),
+        setup=setup,
         tasks=tuple(tasks),
-        released=frozenset(normal(one) for one in [*(cell.source for cell in code), *(task.source for task in tasks)]),
-        ids=frozenset(cell.metadata.nbgrader.grade_id for cell in code if "nbgrader" in cell.metadata),
-        stubs=tuple(cell.source for cell in code if cell.metadata.get("nbgrader", {}).get("solution")),
+        handed_out=frozenset(normalized(part.source) for part in (*code, *tasks)),
+        cell_ids=frozenset(cell.metadata.nbgrader.grade_id for cell in code if "nbgrader" in cell.metadata),
+        stubs=tuple(cell.source for cell in code if _kind(cell) == "solution"),
     )
 
 
-def normal(code):
-    """Code without what editors change: trailing blanks, blank lines, the marks of regions."""
+def normalized(code: str) -> str:
+    """Return code without what editors change: trailing blanks, blank lines, the marks of regions."""
     lines = (line.rstrip() for line in code.replace("\r\n", "\n").split("\n"))
-    return "\n".join(line for line in lines if line and line.strip() not in (*SOLUTION, *HIDDEN))
+    return "\n".join(line for line in lines if line and line.lstrip(" #") not in (*SOLUTION, *HIDDEN_TESTS))
 
 
-def _task(name, index, cell, about, title, text):
-    lines = [line.strip() for line in cell.source.split("\n")]
-    if lines.count(HIDDEN[0]) != lines.count(HIDDEN[1]) or lines.count(HIDDEN[0]) > 1:
-        raise UsageError(f"{name}, cell {index}: a test has one region of hidden tests at most, begun and ended")
-    hidden = lines.index(HIDDEN[0]) + 1 if HIDDEN[0] in lines else None
-    if hidden and any(lines[lines.index(HIDDEN[1]) + 1 :]):
-        raise UsageError(f"{name}, cell {index}: the hidden tests must come last in their cell")
-    return Task(about["grade_id"], title, text, float(about["points"]), cell.source, hidden, ())
+def _kind(cell):
+    if cell.cell_type != "code":
+        return cell.cell_type
+    settings = cell.metadata.get("nbgrader", {})
+    return "solution" if settings.get("solution") else "test" if settings.get("grade") else "setup"
 
 
-def _with_names(task, defined):
-    """The task with the names it needs of the student: used by it, and defined neither by it nor by the set-up."""
-    tree = ast.parse(task.source)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    needed = sorted(used - _assigned(task.source) - defined - set(dir(builtins)))
-    return replace(task, names=tuple(needed))
+def _heading(text, default):
+    match = re.search(r"^#+ (.*)", text, re.MULTILINE)
+    return match[1] if match else default
 
 
-def _assigned(code):
-    """Every name that code binds, at whatever depth."""
-    found = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-    return found
+def _hidden_line(source, where):
+    lines = source.split("\n")
+    begins, ends = ([number for number, line in enumerate(lines, 1) if mark in line] for mark in HIDDEN_TESTS)
+    if len(begins) != len(ends) or len(begins) > 1:
+        raise UsageError(f"{where}: a test has at most one region of hidden tests, begun and ended")
+    if ends and any(line.strip() for line in lines[ends[0] :]):
+        raise UsageError(f"{where}: the hidden tests must come last in their cell")
+    return begins[0] if begins else None
+
+
+def _names(code):
+    """Return the names that code defines at its top level, and the global names that it uses."""
+    module = symtable(code, "<cell>", "exec")
+    defined = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    used, scopes = set(), [module]
+    while scopes:
+        scope = scopes.pop()
+        scopes += scope.get_children()
+        used |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global() and symbol.is_referenced()}
+    return defined, used

@@ -1,69 +1,68 @@
-"""What a test received and what it expected in; silence out, or an AssertionError that helps who reads it."""
+"""Assertions for the tests of an assignment, with messages that help students."""
 
 import numpy as np
 
 
-def close(what, received, expected, *, tolerance=1e-5):
-    """Two arrays (or numbers) of one shape whose entries differ by the tolerance at most, absolute plus relative.
+def close(what: str, received: object, expected: object, *, tolerance: float = 1e-5) -> None:
+    """Assert that arrays (or numbers) have the same shape and close entries.
 
     Args:
         what: name of what is compared, for the message.
-        received: what the tested code returned.
-        expected: what it should have.
+        received: what the student's code returned.
+        expected: what it should have returned.
+        tolerance: of each entry, absolute plus relative.
     """
-    got, expected = _numbers(what, received), np.asarray(expected, dtype=float)
-    assert got.shape == expected.shape, f"{what}: expected shape {expected.shape}, received shape {got.shape}"
-    allowed = tolerance * (1 + np.abs(expected))
-    wrong = ~(np.abs(got - expected) <= allowed)
+    received, expected = _numbers(what, received), np.asarray(expected, dtype=float)
+    _assert_shape(what, received, expected.shape)
+    wrong = ~(np.abs(received - expected) <= tolerance * (1 + np.abs(expected)))
     if wrong.any():
-        place = tuple(int(index[0]) for index in np.nonzero(np.atleast_1d(wrong)))
-        where = f" at {place}" if expected.ndim else ""
-        wanted, had = np.atleast_1d(expected)[place], np.atleast_1d(got)[place]
-        share = f"{int(wrong.sum())} of {wrong.size} entries differ"
-        raise AssertionError(f"{what}: expected {wanted:.6g}{where}, received {had:.6g}; {share}")
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        where, count = f" at {index}" if index else "", f"{int(wrong.sum())} of {wrong.size} entries differ"
+        raise AssertionError(f"{what}: expected {expected[index]:.6g}{where}, received {received[index]:.6g}; {count}")
 
 
-def shape(what, received, expected):
-    """An array of this shape with finite entries."""
-    got = _numbers(what, received)
-    assert got.shape == tuple(expected), f"{what}: expected shape {tuple(expected)}, received shape {got.shape}"
+def shape(what: str, received: object, expected: tuple[int, ...]) -> None:
+    """Assert that an array has this shape, and finite entries."""
+    _assert_shape(what, _numbers(what, received), tuple(expected))
 
 
-def at_most(what, received, bound):
-    """A finite number no larger than the bound."""
+def at_most(what: str, received: object, bound: float) -> None:
+    """Assert that a number is finite and not larger than the bound."""
     number = _number(what, received)
     assert number <= bound, f"{what}: expected at most {bound:.4g}, received {number:.4g}"
 
 
-def at_least(what, received, bound):
-    """A finite number no smaller than the bound."""
+def at_least(what: str, received: object, bound: float) -> None:
+    """Assert that a number is finite and not smaller than the bound."""
     number = _number(what, received)
     assert number >= bound, f"{what}: expected at least {bound:.4g}, received {number:.4g}"
 
 
-def equal(what, received, expected):
-    """Equal whole numbers, texts or truth values, of the same kind."""
-    kinds = (int, str, bool)
-    assert type(received) in kinds, f"{what}: expected {expected!r}, received a {type(received).__name__}"
+def equal(what: str, received: object, expected: int | str | bool) -> None:
+    """Assert that an integer, text or truth value is the expected one."""
+    kind = type(received)
+    assert kind in (int, str, bool), f"{what}: expected {expected!r}, received a {kind.__name__}"
     assert received == expected, f"{what}: expected {expected!r}, received {received!r}"
 
 
+def _assert_shape(what, array, expected):
+    assert array.shape == expected, f"{what}: expected shape {expected}, received shape {array.shape}"
+
+
 def _number(what, received):
-    got = _numbers(what, received)
-    assert got.size == 1, f"{what}: expected one number, received shape {got.shape}"
-    return float(got.reshape(()))
+    array = _numbers(what, received)
+    assert array.size == 1, f"{what}: expected one number, received shape {array.shape}"
+    return array.item()
 
 
 def _numbers(what, received):
     if hasattr(received, "detach"):
         received = received.detach()
     try:
-        got = np.asarray(received)
-        assert got.dtype.kind in "biuf", f"{what}: expected numbers, received {type(received).__name__}"
-        got = got.astype(float)
+        array = np.asarray(received)
     except (TypeError, ValueError, RuntimeError):
-        raise AssertionError(f"{what}: expected numbers, received {type(received).__name__}") from None
-    assert np.isfinite(got).all(), (
-        f"{what}: expected finite numbers, received {int((~np.isfinite(got)).sum())} that are not"
-    )
-    return got
+        array = np.empty(0, dtype=object)
+    assert array.dtype.kind in "biuf", f"{what}: expected numbers, received {type(received).__name__}"
+    others = int((~np.isfinite(array)).sum())
+    assert not others, f"{what}: expected finite numbers, received {others} that are not"
+    return array.astype(float)

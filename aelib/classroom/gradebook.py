@@ -1,119 +1,117 @@
-"""Grades in; grades.csv, grades.json, a feedback page per student and the instructor's summary out."""
+"""Write the grades of a class: grades.csv, grades.json, a feedback page per student, and the instructor's summary."""
 
 import csv
 import io
 import json
 import re
 from collections import Counter
-from functools import cache
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-from aelib.classroom import lookalike
+from aelib.classroom.assignment import Assignment
+from aelib.classroom.grader import Grade
+from aelib.classroom.sandbox import Limits
+from aelib.classroom.similarity import similar_pairs
 from aelib.series.equations import TextRenderer
+from aelib.series.files import write_atomically
 from aelib.series.page import environment
-from aelib.series.publish import write
 
 SCHEMA = "aelib.grades/1"
 TEMPLATES = Path(__file__).parent / "templates"
+BINS = 10  # of the distribution of points
 
 
-def publish(folder, assignment, grades, limits, *, known=()):
-    """Write all files of a class, whole; what is there of other students stays. known: as in `lookalike`."""
+def publish(folder: Path, assignment: Assignment, grades: list[Grade], limits: Limits) -> None:
+    """Write all files of a class, each atomically; files of other students in the folder stay."""
     feedback = folder / "feedback"
     feedback.mkdir(exist_ok=True)
+    texts = {
+        task.name: Markup(MarkdownWithMath(renderer=TextRenderer()).render(task.text)) for task in assignment.tasks
+    }
     for grade in grades:
-        write(feedback, f"{file_name(grade.student)}.html", feedback_html(assignment, grade))
-    write(folder, "grades.csv", grades_csv(assignment, grades))
-    write(folder, "grades.json", grades_json(assignment, grades))
-    alike = lookalike.pairs({grade.student: grade.code for grade in grades}, known)
-    write(folder, "summary.html", summary_html(assignment, grades, limits, alike))
+        page = _rendered("feedback.html", assignment=assignment, grade=grade, texts=texts)
+        write_atomically(feedback / f"{file_name(grade.student)}.html", page)
+    write_atomically(folder / "grades.csv", grades_csv(assignment, grades))
+    write_atomically(folder / "grades.json", grades_json(assignment, grades))
+    codes = {grade.student: grade.code for grade in grades}
+    similar = similar_pairs(codes, (*assignment.setup, *assignment.stubs))
+    write_atomically(folder / "summary.html", summary_html(assignment, grades, limits, similar))
 
 
-def file_name(student):
-    """A student's name as the name of a file, different for different students."""
+def file_name(student: str) -> str:
+    """Return a student's name as the name of a file, different for different students."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", student).strip("._")[:60]
     if plain == student and plain == plain.lower():
         return plain
     return f"{plain or 'student'}-{sha256(student.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def grades_csv(assignment, grades):
-    """A row per student: name, points, points at most, a column per task."""
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: "1 submission", "2 submissions"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def grades_csv(assignment: Assignment, grades: Iterable[Grade]) -> str:
+    """Return a table with a row per student: name, points, maximum points, and the points of each task."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["student", "points", "max_points", *(task.name for task in assignment.tasks)])
     for grade in grades:
-        # A name that begins like a formula would be one in a spreadsheet.
-        name = f"'{grade.student}" if grade.student[:1] in tuple("=+-@\t\r") else grade.student
-        points = [_number(result.points) for result in grade.results]
-        table.writerow([name, _number(grade.points), _number(assignment.points), *points])
+        # A spreadsheet would take a name that begins like a formula for one.
+        name = f"'{grade.student}" if grade.student.startswith(tuple("=+-@\t\r")) else grade.student
+        points = (grade.points, assignment.points, *(result.points for result in grade.results))
+        table.writerow([name, *map(_number, points)])
     return text.getvalue()
 
 
-def grades_json(assignment, grades):
-    """The same with messages and remarks, for programs."""
-    entries = [
+def grades_json(assignment: Assignment, grades: Iterable[Grade]) -> str:
+    """Return the same for programs, with messages and remarks."""
+
+    def entry(result):
+        return {"points": _number(result.points), "of": _number(result.max_points), "message": result.message}
+
+    students = [
         {
             "student": grade.student,
             "points": _number(grade.points),
-            "tasks": {
-                result.task: {"points": _number(result.points), "of": _number(result.of), "message": result.message}
-                for result in grade.results
-            },
-            "remarks": grade.troubles,
+            "tasks": {result.task: entry(result) for result in grade.results},
+            "remarks": grade.remarks,
         }
         for grade in grades
     ]
-    about = {"schema": SCHEMA, "assignment": assignment.name, "max_points": _number(assignment.points)}
-    return json.dumps({**about, "students": entries}, indent=1) + "\n"
+    head = {"schema": SCHEMA, "assignment": assignment.name, "max_points": _number(assignment.points)}
+    return json.dumps({**head, "students": students}, indent=1) + "\n"
 
 
-def feedback_html(assignment, grade):
-    """The page of a student: what was asked, what came, the points; no hidden test, and nothing that was printed."""
-    asked = {task.name: Markup(_as_html(task.text)) for task in assignment.tasks}
-    return _template("feedback.html").render(assignment=assignment, grade=grade, asked=asked, number=_number)
-
-
-@cache
-def _as_html(text):
-    return MarkdownWithMath(renderer=TextRenderer()).render(text)
-
-
-def summary_html(assignment, grades, limits, alike):
-    """The page of the instructor."""
-    rows = []
-    for index, task in enumerate(assignment.tasks):
-        earned = [grade.results[index].points for grade in grades]
-        messages = [grade.results[index].message for grade in grades]
-        reasons = Counter(_short(message) for message in messages if message)
-        share = sum(earned) / (task.points * len(grades)) if grades else 0
-        rows.append((task, share, reasons.most_common(3)))
-    least, most = 0, assignment.points
-    bins = [0] * 10
-    for grade in grades:
-        bins[min(9, int(10 * (grade.points - least) / (most or 1)))] += 1
-    return _template("summary.html").render(
+def summary_html(assignment: Assignment, grades: list[Grade], limits: Limits, similar: list[tuple]) -> str:
+    """Return the instructor's page; `similar` is what `similar_pairs` returns."""
+    tasks = []
+    for task, *results in zip(assignment.tasks, *(grade.results for grade in grades), strict=True):
+        reasons = Counter(_without_numbers(result.message) for result in results if result.message)
+        earned = sum(result.points for result in results) / (task.points * len(results))
+        tasks.append((task, earned, reasons.most_common(3)))
+    bins = Counter(min(BINS - 1, int(BINS * grade.points / assignment.points)) for grade in grades)
+    return _rendered(
+        "summary.html",
         assignment=assignment,
         grades=grades,
-        rows=sorted(rows, key=lambda row: row[1]),
-        bins=bins,
-        looks=[grade for grade in grades if grade.troubles],
-        alike=alike,
+        tasks=sorted(tasks, key=lambda row: row[1]),
+        bins=[bins[index] for index in range(BINS)],
+        similar=similar,
         limits=limits,
-        number=_number,
-        file_name=file_name,
     )
 
 
-def _template(name):
-    return environment(TEMPLATES).get_template(name)
+def _rendered(template, **values):
+    helpers = {"number": _number, "file_name": file_name, "counted": counted}
+    return environment(TEMPLATES).get_template(template).render(**values, **helpers)
 
 
-def _short(message):
+def _without_numbers(message):
     return re.sub(r"-?\d+(\.\d+)?(e[+-]?\d+)?", "#", message.partition("\n")[0])[:120]
 
 

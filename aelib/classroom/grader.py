@@ -1,4 +1,4 @@
-"""One submission and an assignment in; its points, task by task, with what the student may read, out."""
+"""Grade one submission: run the tests of an assignment here, against objects that stay in the sandbox."""
 
 import re
 import traceback
@@ -7,116 +7,103 @@ from dataclasses import dataclass, field
 from io import StringIO
 from time import monotonic
 
-from aelib.classroom.sandbox import Ended, StudentError
-from aelib.classroom.student import Student
-from aelib.classroom.submissions import code_of
+from aelib.classroom.assignment import Assignment
+from aelib.classroom.sandbox import Limits, SandboxTerminated, StudentError
+from aelib.classroom.student_namespace import StudentNamespace
+from aelib.classroom.submissions import Submission, answer_cells
 
 HIDDEN_FAILED = "passes the visible tests, but not the hidden ones: the same with other numbers and shapes"
-
-STOPPED = "stopped: "
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a submission may use: seconds in all, bytes of memory; trusted: without a sandbox."""
-
-    seconds: float
-    memory: int
-    trusted: bool = False
+STOPPED = "stopped: "  # begins the message of a task whose process was ended
 
 
 @dataclass
 class Result:
-    """What a task earned. message: for the student; it never tells of a hidden test."""
+    """The points of a task, and a message for the student, which never reveals a hidden test."""
 
     task: str
     points: float
-    of: float
+    max_points: float
     message: str = ""
 
 
 @dataclass
 class Grade:
-    """What a submission earned, and for the instructor why it needs a look."""
+    """The results of a submission; remarks say why an instructor should review it, code is what was graded."""
 
     student: str
-    digest: str
     results: list[Result]
-    troubles: list[str] = field(default_factory=list)
-    printed: str = ""
+    remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     code: str = ""
 
     @property
-    def points(self):
+    def points(self) -> float:
         return sum(result.points for result in self.results)
 
 
-def trusted_namespace(assignment):
-    """The names of an assignment's set-up, executed in this process, for its tests."""
+def trusted_namespace(assignment: Assignment) -> dict[str, object]:
+    """Execute the set-up of an assignment in this process, and return the names that its tests use."""
     namespace = {"__name__": "__main__"}
-    with redirect_stdout(StringIO()):  # what the set-up shows to a student is not for the terminal of a grader
+    with redirect_stdout(StringIO()):  # what the set-up prints is for students
         for source in assignment.setup:
-            exec(compile(_without_magics(source), f"<{assignment.name}>", "exec"), namespace)
+            without_magics = re.sub(r"(?m)^\s*[%!].*$", "", source)
+            exec(compile(without_magics, f"<{assignment.name}>", "exec"), namespace)
     return namespace
 
 
-def grade(submission, assignment, namespace, limits):
-    """The Grade of a submission. namespace: of `trusted_namespace`. Never raises for what a student did."""
+def without_points(submission: Submission, assignment: Assignment, message: str, remarks: list[str]) -> Grade:
+    """Return the grade of a submission that could not be graded, with the same message for every task."""
+    return Grade(submission.student, [Result(task.name, 0, task.points, message) for task in assignment.tasks], remarks)
+
+
+def grade(submission: Submission, assignment: Assignment, namespace: dict, limits: Limits) -> Grade:
+    """Grade a submission; whatever its code does raises nothing here.
+
+    Args:
+        namespace: as `trusted_namespace` returns it.
+    """
     begin = monotonic()
-    cells, trouble = code_of(submission, assignment)
-    troubles = [*submission.remarks, *([trouble] if trouble else [])]
-    if not trouble and not cells:
-        troubles.append("nothing in it differs from what was handed out")
+    cells, error = answer_cells(submission, assignment)
     if not cells:
-        message = trouble or "not answered"
-        results = [Result(task.name, 0, task.points, message) for task in assignment.tasks]
-        return Grade(submission.student, submission.digest, results, troubles)
-    setup = [(f"set-up {index}", source) for index, source in enumerate(assignment.setup, 1)]
-    student = Student(setup + cells, seconds=limits.seconds, memory=limits.memory, trusted=limits.trusted)
+        remark = error or "nothing in it differs from what was handed out"
+        return without_points(submission, assignment, error or "not answered", [*submission.remarks, remark])
+    setup = [(f"set-up {number}", source) for number, source in enumerate(assignment.setup, 1)]
+    student = StudentNamespace(setup + cells, limits)
     try:
-        results = [_graded(task, student, namespace) for task in assignment.tasks]
+        results = [_grade_task(task, student, namespace) for task in assignment.tasks]
     finally:
         student.close()
-    troubles += student.remarks
-    troubles += [f"{one.task}: {one.message}" for one in results if one.message.startswith(STOPPED)]
+    remarks = [*submission.remarks, *student.failures]
+    remarks += [f"{result.task}: {result.message}" for result in results if result.message.startswith(STOPPED)]
     code = "\n\n".join(source for _, source in cells)
-    seconds = round(monotonic() - begin, 2)
-    return Grade(submission.student, submission.digest, results, troubles, _printable(student.printed), seconds, code)
+    return Grade(submission.student, results, remarks, round(monotonic() - begin, 2), code)
 
 
-def _graded(task, student, namespace):
+def _grade_task(task, student, namespace):
+    message = _error_message(task, student, namespace)
+    return Result(task.name, 0 if message else task.points, task.points, message)
+
+
+def _error_message(task, student, namespace):
+    """Run the test of a task, and return "" or why it failed."""
     try:
-        given = student.stand_ins(task.names)
-        missing = [name for name in task.names if name not in given]
-        if missing:
-            return Result(task.name, 0, task.points, f"{', '.join(missing)} is not defined{_why(student)}")
-        exec(compile(task.source, f"<{task.name}>", "exec"), {**namespace, **given})
-    except Ended as error:
-        student.close()
-        return Result(task.name, 0, task.points, f"{STOPPED}{_printable(str(error))}")
+        answers = student.lookup(task.required_names)
+        if missing := [name for name in task.required_names if name not in answers]:
+            reason = "; ".join(student.failures)[:300]
+            return _printable(f"{', '.join(missing)} is not defined" + (f" ({reason})" if reason else ""))
+        exec(compile(task.source, f"<{task.name}>", "exec"), {**namespace, **answers})
+    except SandboxTerminated as error:
+        return _printable(f"{STOPPED}{error}")
     except Exception as error:
-        if task.hidden and _line(error, task) >= task.hidden:
-            return Result(task.name, 0, task.points, HIDDEN_FAILED)
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == f"<{task.name}>"]
+        if task.hidden_line and lines and lines[0] >= task.hidden_line:
+            return HIDDEN_FAILED
         raised = "raised " if isinstance(error, StudentError) else ""
-        message = str(error) or type(error).__name__
-        return Result(task.name, 0, task.points, _printable(raised + message)[:1000])
-    return Result(task.name, task.points, task.points)
-
-
-def _line(error, task):
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == f"<{task.name}>"]
-    return lines[0] if lines else 0
-
-
-def _why(student):
-    return _printable(f" ({'; '.join(student.remarks)[:300]})") if student.remarks else ""
-
-
-def _without_magics(source):
-    return re.sub(r"(?m)^\s*[%!].*$", "", source)
+        return _printable(raised + (str(error) or type(error).__name__))[:1000]
+    return ""
 
 
 def _printable(text):
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-    return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
+    return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)

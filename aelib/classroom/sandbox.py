@@ -1,166 +1,192 @@
-"""A process that runs a student's code, shut in; messages in and out, limits on time, memory, processes and output.
+"""Run a student's code in a process of its own, with limits on time, memory, processes and output.
 
-On Linux by bubblewrap, in namespaces of its own: no network, no home, of the file system only the programs, `aelib` and
-the data, all read-only, and a /tmp that vanishes with it.
+On Linux bubblewrap shuts it in: no network, no home folder, of the file system only programs, packages, `aelib` and its
+data, all read-only, and a /tmp that vanishes with it.
 """
 
-import os
-import select
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
 import threading
+import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 import psutil
 
 from aelib.classroom.bubblewrap import TMP_BYTES, bwrap_args, environment, python_args
-from aelib.classroom.wire import LIMIT, Handle, WireError, pack, unpack
-from aelib.series.processes import end_family
+from aelib.classroom.protocol import MAX_MESSAGE_BYTES, ProtocolError, pack, unpack
+from aelib.series.processes import kill_process_tree
 
-PROCESSES = 32  # at once; threads do not count
-OUTPUT = 50_000_000  # bytes that may be printed
-SHOWN = 20_000  # of them are kept
-TICK = 0.05  # seconds between two looks at the limits
+MAX_PROCESSES = 32  # at once; threads do not count
+MAX_OUTPUT_BYTES = 50_000_000  # that may be printed
+CHECK_SECONDS = 0.05  # between two checks of the limits while there is no answer
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use: seconds and bytes of memory in total. A trusted one runs without bubblewrap."""
+
+    seconds: float
+    memory: int
+    trusted: bool = False
 
 
 class StudentError(Exception):
-    """What a student's code did instead of answering, in one or a few lines."""
+    """What a student's code raised instead of answering, in one or a few lines."""
 
 
-class Ended(StudentError):
-    """The process is gone: it broke a limit, or ended itself."""
+class SandboxTerminated(StudentError):
+    """The process is gone: it exceeded a limit, or ended itself."""
+
+
+class RemoteObject:
+    """Stand-in for an object in a sandbox: it can be called, and its public attributes can be read."""
+
+    __slots__ = ("_number", "_sandbox")
+
+    def __init__(self, sandbox, number):
+        self._sandbox, self._number = sandbox, number
+
+    def __call__(self, *args, **kwargs):
+        return self._sandbox.request("call", of=self, args=args, kwargs=kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._sandbox.request("attribute", of=self, name=name)
+
+    def __repr__(self):
+        return "an object of the submission"
 
 
 class Sandbox:
-    """One process with one student's namespace. memory: bytes for it and all it starts. trusted: without walls."""
+    """A process that runs the code of one submission, until `end` (as `time.monotonic` counts) at the latest."""
 
-    def __init__(self, memory, *, trusted=False):
-        self.memory, self.printed, self.shown = memory, 0, bytearray()
-        self.token = f"{os.getpid()}-{id(self)}-{monotonic()}"
-        self.scratch = tempfile.mkdtemp(prefix="aelib-trusted-") if trusted else None
-        inside, self._send = os.pipe()
-        self._receive, outside = os.pipe()
-        limits = ["prlimit", f"--data={memory}", "--core=0", f"--fsize={TMP_BYTES}", "--nofile=512"]
-        walls = [] if trusted else [*limits, *bwrap_args()]
-        script = Path(__file__).resolve().with_name("inmate.py")
-        command = [*walls, *python_args(), str(script), str(inside), str(outside)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=(inside, outside),
-            cwd=self.scratch,
-            env=environment(self.scratch or "/tmp", self.token),
-            start_new_session=True,
-        )
-        os.close(inside)
-        os.close(outside)
-        os.set_blocking(self._send, False)
-        self.reader = threading.Thread(target=self._drain, daemon=True)
-        self.reader.start()
+    def __init__(self, limits: Limits, end: float):
+        self.closed = False
+        self._limits, self._end, self._printed_bytes, self._token = limits, end, 0, uuid.uuid4().hex
+        self._scratch = tempfile.mkdtemp(prefix="aelib-trusted-") if limits.trusted else None
+        self._channel, theirs = socket.socketpair()
+        self._channel.settimeout(CHECK_SECONDS)
+        rlimits = [f"--data={limits.memory}", "--core=0", f"--fsize={TMP_BYTES}", "--nofile=512"]
+        isolation = [] if limits.trusted else ["prlimit", *rlimits, *bwrap_args()]
+        script = Path(__file__).resolve().with_name("sandbox_runner.py")
+        with theirs:
+            self._process = subprocess.Popen(
+                [*isolation, *python_args(), str(script), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(theirs.fileno(),),
+                cwd=self._scratch,
+                env=environment(self._scratch or "/tmp", self._token),
+                start_new_session=True,
+            )
+        self._reader = threading.Thread(target=self._count_output, daemon=True)
+        self._reader.start()
 
-    def ask(self, request, resolve, end):
-        """The answer to a request, as wire.unpack gives it; raises StudentError, or Ended at the moment `end`."""
+    def request(self, action: str, **details) -> object:
+        """Return the answer to a request to sandbox_runner.py, which may take half of the time that is left.
+
+        Raises:
+            StudentError: the student's code raised an error.
+            SandboxTerminated: the process is gone, before or meanwhile.
+        """
+        if self.closed:
+            raise SandboxTerminated("its process has ended")
+        deadline = (monotonic() + self._end) / 2
         try:
-            self._write(pack(request, _nothing), end)
-            (length,) = struct.unpack("<Q", self._read(8, end))
-            if length > LIMIT:
-                raise WireError("too long")
-            answer = unpack(self._read(length, end), resolve)
+            self._write(pack({"do": action, **details}, _number), deadline)
+            (length,) = struct.unpack("<Q", self._read(8, deadline))
+            if length > MAX_MESSAGE_BYTES:
+                raise ProtocolError("too long")
+            answer = unpack(self._read(length, deadline), lambda number: RemoteObject(self, number))
             if type(answer) is not dict or type(answer.get("ok")) is not bool:
-                raise WireError("no answer")
-        except WireError as error:
-            self.close()
-            raise Ended(f"it sent what is no answer ({error})") from None
+                raise ProtocolError("no answer")
+        except ProtocolError as error:
+            self._terminate(f"it sent what is no answer ({error})")
         if not answer["ok"]:
             raise StudentError(str(answer.get("error"))[-500:])
         return answer.get("value")
 
-    def close(self):
-        """End the process and all it started; what it printed stays in `shown`."""
-        if self.scratch:
-            end_family(self.process.pid, self.token)
-        # With the first process of its namespace the kernel ends all others.
-        for child in _children(self.process.pid) if not self.scratch else ():
+    def close(self) -> None:
+        """End the process and all that it started."""
+        if self.closed:
+            return
+        self.closed = True
+        # In the sandbox the kernel ends all others with the first process of their namespace.
+        for process in _descendants(self._process.pid):
             with suppress(psutil.Error):
-                child.kill()
-        self.process.kill()
-        self.process.wait()
-        if self.scratch:
-            end_family(self.process.pid, self.token)
-            shutil.rmtree(self.scratch, ignore_errors=True)
-        self.reader.join(2)
-        for descriptor in (self._send, self._receive):
-            with suppress(OSError):
-                os.close(descriptor)
-        self._send = self._receive = -1
+                process.kill()
+        self._process.kill()
+        self._process.wait()
+        if self._scratch:
+            kill_process_tree(self._process.pid, self._token)
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._reader.join(2)
+        self._channel.close()
 
-    def _write(self, data, end):
+    def _write(self, data, deadline):
         view = memoryview(data)
         while view:
-            self._wait([], [self._send], end)
-            try:
-                view = view[os.write(self._send, view) :]
-            except BlockingIOError:
-                continue
-            except OSError:
-                self._fail("the process ended")
+            view = view[self._transfer(self._channel.send, view, deadline) :]
 
-    def _read(self, count, end):
+    def _read(self, count, deadline):
         data = bytearray()
         while len(data) < count:
-            self._wait([self._receive], [], end)
-            part = os.read(self._receive, min(count - len(data), 2**20))
+            part = self._transfer(self._channel.recv, min(count - len(data), 2**20), deadline)
             if not part:
-                self._fail("the process ended")
+                self._terminate("the process ended")
             data += part
         return bytes(data)
 
-    def _wait(self, readable, writable, end):
-        """Until a descriptor is ready; ends the process when a limit is broken meanwhile."""
+    def _transfer(self, operation, argument, deadline):
+        """Return what an operation of the channel returns; end the process if it exceeds a limit meanwhile."""
         while True:
-            if monotonic() > end:
-                self._fail("it did not end in time")
-            if self.printed > OUTPUT:
-                self._fail(f"it printed more than {OUTPUT // 10**6} MB")
-            ready = select.select(readable, writable, [], TICK)
-            if ready[0] or ready[1]:
-                return
-            family = _children(self.process.pid)
-            if len(family) > PROCESSES:
-                self._fail(f"it started more than {PROCESSES} processes")
-            used = 0
-            for one in family:
-                with suppress(psutil.Error):
-                    used += one.memory_info().rss
-            if used > self.memory:
-                self._fail(f"it took more than {self.memory // 2**20} MB of memory")
+            if monotonic() > deadline:
+                self._terminate("it did not end in time")
+            if self._printed_bytes > MAX_OUTPUT_BYTES:
+                self._terminate(f"it printed more than {MAX_OUTPUT_BYTES // 10**6} MB")
+            try:
+                return operation(argument)
+            except TimeoutError:
+                self._check_processes()
+            except OSError:
+                self._terminate("the process ended")
 
-    def _fail(self, reason):
+    def _check_processes(self):
+        processes = _descendants(self._process.pid)
+        if len(processes) > MAX_PROCESSES:
+            self._terminate(f"it started more than {MAX_PROCESSES} processes")
+        used = 0
+        for process in processes:
+            with suppress(psutil.Error):
+                used += process.memory_info().rss
+        if used > self._limits.memory:
+            self._terminate(f"it took more than {self._limits.memory // 2**20} MB of memory")
+
+    def _terminate(self, reason):
         self.close()
-        raise Ended(reason)
+        raise SandboxTerminated(reason) from None
 
-    def _drain(self):
-        with self.process.stdout as pipe:
-            while part := pipe.read1(2**16):
-                self.printed += len(part)
-                self.shown += part[: max(0, SHOWN - len(self.shown))]
-                if self.printed > 2 * OUTPUT:
-                    return
+    def _count_output(self):
+        with self._process.stdout as pipe:
+            while self._printed_bytes <= 2 * MAX_OUTPUT_BYTES and (part := pipe.read1(2**16)):
+                self._printed_bytes += len(part)
 
 
-def _nothing(value):
-    if isinstance(value, Handle):
-        return value
-    raise WireError(f"a {type(value).__name__} cannot be sent")
+def _number(value):
+    if type(value) is RemoteObject:
+        return value._number
+    raise ProtocolError(f"a {type(value).__name__} cannot be sent")
 
 
-def _children(pid):
+def _descendants(pid):
     with suppress(psutil.Error):
         return psutil.Process(pid).children(recursive=True)
     return []

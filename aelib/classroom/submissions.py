@@ -1,99 +1,91 @@
-"""A folder or a zip from a learning platform in; a Submission per student out, whatever is in it."""
+"""Find the notebook of each student in a folder or in a zip from a learning platform, and the code to run in it."""
 
-import hashlib
 import io
 import json
 import re
 import zipfile
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
-from aelib.classroom.assignment import normal
+from aelib.classroom.assignment import Assignment, normalized
 from aelib.series.spec import UsageError
 
-LARGEST = 20_000_000  # bytes of a notebook that are looked at
+MAX_NOTEBOOK_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One student's notebook, or the reason why there is none to grade. digest: of the bytes handed in."""
+    """A student's notebook, or the error for which there is none to grade; remarks are for the instructor."""
 
     student: str
     data: bytes = b""
-    trouble: str | None = None
+    error: str | None = None
     remarks: tuple[str, ...] = ()
 
-    @property
-    def digest(self):
-        return hashlib.sha256(self.data + (self.trouble or "").encode()).hexdigest()
 
+def collect(path: str | Path, assignment: Assignment) -> list[Submission]:
+    """Return the submissions in a folder or zip, sorted by student.
 
-def collect(path, assignment):
-    """The submissions under a folder or in a zip, in the order of the students' names; raises UsageError.
+    A student is a folder (`ana/nb.ipynb`, `ana/compression/nb.ipynb`), or a zip or notebook at the top.
 
-    A student is a folder (whose depth does not matter: `ana/nb.ipynb`, `ana/compression/nb.ipynb`), a zip beside
-    others, or a notebook that lies at the top.
+    Raises:
+        UsageError: there is nothing to grade at this path.
     """
-    path = _checked(path)
-    found = {one.name: [] for one in (path.iterdir() if path.is_dir() else ()) if one.is_dir() and one.name[0] != "."}
+    path, notebooks = Path(path), {}
     for parts, size, read in _files(path):
         if parts[-1].startswith(".") or "__MACOSX" in parts or ".ipynb_checkpoints" in parts:
             continue
         student = parts[0] if len(parts) > 1 else PurePosixPath(parts[0]).stem
-        found.setdefault(student, [])
+        files = notebooks.setdefault(student, [])
         if parts[-1].lower().endswith(".ipynb"):
-            found[student].append((parts, size, read))
-    if not found:
+            files.append((parts, size, read))
+    for folder in path.iterdir() if path.is_dir() else ():
+        if folder.is_dir() and not folder.name.startswith("."):
+            notebooks.setdefault(folder.name, [])
+    if not notebooks:
         raise UsageError(f"no submission under {path}: it must hold a folder, a zip or a notebook per student")
-    return [_chosen(student, found[student], assignment) for student in sorted(found)]
+    return [_submission(student, notebooks[student], assignment) for student in sorted(notebooks)]
 
 
-def names_in(path):
-    """The names of all notebooks that were handed in; raises UsageError."""
-    return [parts[-1] for parts, *_ in _files(_checked(path)) if parts[-1].lower().endswith(".ipynb")]
+def notebook_names(path: str | Path) -> list[str]:
+    """Return the names of all notebooks that were handed in; raises UsageError as `collect` does."""
+    return [parts[-1] for parts, *_ in _files(Path(path)) if parts[-1].lower().endswith(".ipynb")]
 
 
-def _checked(path):
-    path = Path(path)
-    if not path.exists():
-        raise UsageError(f"no submissions at {path}")
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise UsageError(f"{path} is neither a folder nor a zip")
-    return path
+def answer_cells(submission: Submission, assignment: Assignment) -> tuple[list[tuple[str, str]], str | None]:
+    """Return (label, source) of the cells to run, and why there is nothing to grade, or None.
 
-
-def code_of(submission, assignment):
-    """([(name, source)] of the cells to run, None), or ([], the reason why there is nothing to grade).
-
-    Of a student's notebook every code cell counts that is not just as it was handed out: whether cells were moved,
-    copied, renamed or stripped of their metadata makes no difference then.
+    Every code cell counts that differs from those that were handed out, so it makes no difference whether cells were
+    moved, copied, renamed or stripped of their metadata.
     """
-    if submission.trouble:
-        return [], submission.trouble
+    if submission.error:
+        return [], submission.error
     try:
         notebook = json.loads(submission.data.decode("utf-8-sig"))
-        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        sources = ["".join(cell["source"]) for cell in cells]
+        sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         return [], "the file is not a notebook: " + ("not JSON" if isinstance(error, ValueError) else "it has no cells")
-    changed = [(index, source) for index, source in enumerate(sources, 1) if normal(source) not in assignment.released]
-    return [(f"code cell {index}", source) for index, source in changed if source.strip()], None
+    cells = [(f"code cell {number}", source) for number, source in enumerate(sources, 1)]
+    return [cell for cell in cells if cell[1].strip() and normalized(cell[1]) not in assignment.handed_out], None
 
 
 def _files(path):
-    """(parts of the name, bytes, function that reads it) of every file; a zip in a folder is looked into once."""
+    """Yield (parts of the path, bytes, function that reads it) of every file in a zip, or in a folder and its zips."""
+    if not path.exists():
+        raise UsageError(f"no submissions at {path}")
     if path.is_file():
+        if not zipfile.is_zipfile(path):
+            raise UsageError(f"{path} is neither a folder nor a zip")
         yield from _zipped(path.read_bytes(), ())
-        return
     for file in sorted(path.rglob("*")):
         parts = file.relative_to(path).parts
         if file.is_symlink() or not file.is_file():
             # A link may lead anywhere: to another submission, to the solution.
             continue
         if zipfile.is_zipfile(file):
-            prefix = parts if len(parts) > 1 else (file.stem,)
-            yield from _zipped(file.read_bytes(), prefix[:1])
+            yield from _zipped(file.read_bytes(), (parts[0] if len(parts) > 1 else file.stem,))
         else:
             yield parts, file.stat().st_size, file.read_bytes
 
@@ -110,24 +102,27 @@ def _zipped(data, prefix):
             yield (*prefix, *parts), entry.file_size, partial(archive.read, entry)
 
 
-def _chosen(student, files, assignment):
+def _submission(student, files, assignment):
+    """Return the notebook with the most cells of the assignment, of those with its name if there are any."""
     if not files:
-        return Submission(student, trouble="no notebook was handed in")
-    named = [one for one in files if assignment.name in one[0][-1]]
-    best, remarks = None, []
-    for _, size, read in sorted(named or files, key=lambda one: one[0]):
-        if size > LARGEST:
-            trouble = f"the notebook takes {size / 1e6:.0f} MB, at most {LARGEST / 1e6:.0f} MB are read"
-            best = best or (-1, Submission(student, trouble=trouble))
-            continue
+        return Submission(student, error="no notebook was handed in")
+    named = [file for file in files if assignment.name in file[0][-1]]
+    remark = f"{len(files)} notebooks were handed in; the one with the most cells of the assignment counts"
+    remarks = (remark,) if len(files) > 1 else ()
+
+    def candidate(file):
+        _, size, read = file
+        data, error = b"", None
         try:
-            data = read()
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            best = best or (-1, Submission(student, trouble=f"the file cannot be read: {type(error).__name__}"))
-            continue
-        known = sum(name.encode() in data for name in assignment.ids)
-        if best is None or known > best[0]:
-            best = (known, Submission(student, data))
-    if len(files) > 1:
-        remarks.append(f"{len(files)} notebooks were handed in; the one with most of the assignment's cells counts")
-    return Submission(student, best[1].data, best[1].trouble, tuple(remarks))
+            if size > MAX_NOTEBOOK_BYTES:
+                error = f"the notebook takes {size / 1e6:.0f} MB, at most {MAX_NOTEBOOK_BYTES / 1e6:.0f} MB are read"
+            else:
+                data = read()
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as failure:
+            error = f"the file cannot be read: {type(failure).__name__}"
+        known_cells = -1 if error else sum(cell_id.encode() in data for cell_id in assignment.cell_ids)
+        return known_cells, Submission(student, data, error, remarks)
+
+    # One by one, for together they may be large.
+    candidates = map(candidate, sorted(named or files, key=itemgetter(0)))
+    return max(candidates, key=itemgetter(0))[1]

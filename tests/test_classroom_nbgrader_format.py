@@ -5,7 +5,7 @@ from classroom import marked
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_classroom_assignments import by_nbgrader
 
-from aelib.classroom.student_version import released
+from aelib.classroom.nbgrader_format import student_version
 from aelib.series.spec import UsageError
 
 ANSWER = "def f(x):\n    ### BEGIN SOLUTION\n    return 2 * x + 73912\n    ### END SOLUTION"
@@ -34,7 +34,7 @@ def code(source, **about):
 )
 def test_a_cell_is_released_as_nbgrader_does(cell):
     source = new_notebook(cells=[cell])
-    made = released(source)
+    made = student_version(source)
     assert made == by_nbgrader(source) and "73912" not in str(made)
     assert source.cells == [cell] and "checksum" not in source.cells[0].metadata.nbgrader
 
@@ -42,9 +42,9 @@ def test_a_cell_is_released_as_nbgrader_does(cell):
 @pytest.mark.parametrize(
     ("source", "about", "words"),
     [
-        (ANSWER, {"locked": True}, "BEGIN SOLUTION stands in a cell"),
-        (TEST, {"solution": True}, "BEGIN HIDDEN TESTS stands in a cell"),
-        (SCHEME, {"grade": True, "points": 1}, "BEGIN MARK SCHEME stands"),
+        (ANSWER, {"locked": True}, "BEGIN SOLUTION is in a cell"),
+        (TEST, {"solution": True}, "BEGIN HIDDEN TESTS is in a cell"),
+        (SCHEME, {"grade": True, "points": 1}, "BEGIN MARK SCHEME is in a cell"),
         (ANSWER.replace("### END SOLUTION", ""), {"solution": True}, "has no END SOLUTION"),
         (ANSWER.replace("### BEGIN SOLUTION", ""), {"solution": True}, "must come in turn"),
         (ANSWER.replace("return", "### BEGIN SOLUTION\n    return"), {"solution": True}, "must come in turn"),
@@ -52,4 +52,4 @@ def test_a_cell_is_released_as_nbgrader_does(cell):
 )
 def test_a_region_that_is_not_what_it_should_be_is_refused(source, about, words):
     with pytest.raises(UsageError, match=words):
-        released(new_notebook(cells=[new_markdown_cell("title"), code(source, **about)]))
+        student_version(new_notebook(cells=[new_markdown_cell("title"), code(source, **about)]))

@@ -6,14 +6,14 @@ import struct
 import numpy as np
 import pytest
 
-from aelib.classroom import wire
+from aelib.classroom import protocol
 
 
 def through(value):
     def refuse(one):
-        raise wire.WireError(f"a {type(one).__name__}")
+        raise protocol.ProtocolError(f"a {type(one).__name__}")
 
-    return wire.unpack(wire.pack(value, refuse)[8:], lambda handle: handle)
+    return protocol.unpack(protocol.pack(value, refuse)[8:], lambda number: number)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_view_is_sent_as_what_it_shows():
 
 @pytest.mark.parametrize("value", [object(), np.array(["a"]), np.array([object()]), {1: 2}, 1j, b"x", {1}, lambda: 0])
 def test_nothing_else_is_sent(value):
-    with pytest.raises(wire.WireError):
+    with pytest.raises(protocol.ProtocolError):
         through(value)
 
 
@@ -48,7 +48,7 @@ def test_an_object_of_a_subclass_is_not_taken_for_plain():
         pass
 
     for value in (Liar(1), np.zeros(2).view(np.recarray)):
-        with pytest.raises(wire.WireError, match=r"a (Liar|recarray)"):
+        with pytest.raises(protocol.ProtocolError, match=r"a (Liar|recarray)"):
             through(value)
 
 
@@ -56,9 +56,9 @@ def test_what_is_too_deep_or_too_long_is_refused():
     deep = []
     for _ in range(100):
         deep = [deep]
-    with pytest.raises(wire.WireError, match="deep"):
+    with pytest.raises(protocol.ProtocolError, match="deep"):
         through(deep)
-    with pytest.raises(wire.WireError, match="too long"):
+    with pytest.raises(protocol.ProtocolError, match="too long"):
         through([0] * 2_000_000)
 
 
@@ -89,10 +89,10 @@ def message(document, *blobs):
         message({"a": ["f8", [1], 3]}, b"12345678"),
         message({"a": ["f8", [2**62, 4], 0]}, b"12345678"),
         struct.pack("<II", 2**31, 0) + b"{}",
-        struct.pack("<II", wire.DOCUMENT + 1, 0) + b" " * wire.DOCUMENT + b"1",
+        struct.pack("<II", protocol.MAX_DOCUMENT_BYTES + 1, 0) + b" " * protocol.MAX_DOCUMENT_BYTES + b"1",
         struct.pack("<II", 2, 2**31) + b"{}",
     ],
 )
 def test_what_is_not_a_message_is_refused(body):
-    with pytest.raises(wire.WireError):
-        wire.unpack(body, lambda handle: handle)
+    with pytest.raises(protocol.ProtocolError):
+        protocol.unpack(body, lambda number: number)
