@@ -71,15 +71,13 @@ def load(name: str = "mnist-5k", *, seed: int = 0) -> Images:
     seed = _validation.seed(seed)
     if name in PATCHES:
         return _images(name, patches.natural_patches(SETS[name], seed))
-    arrays, order = _read(name)
-    splits = {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in order}
+    download.fetch_missing(name)
+    arrays = files.read(name)
     if name in FULL_SETS:
-        # In the order of the digests; then the seed draws the validation images and shuffles the others.
-        (x, y), (x_test, y_test) = ([array[order[split]] for array in splits[split]] for split in ("train", "test"))
-        drawn, count = np.random.default_rng(seed).permutation(len(x)), SETS[name].counts[1]
-        val, train = drawn[:count], drawn[count:]
-        splits = {"train": (x[train], y[train]), "val": (x[val], y[val]), "test": (x_test, y_test)}
-    return _images(name, splits)
+        x, y, val_count = arrays["x_train"], arrays["y_train"], SETS[name].counts[1]
+        val, train = np.split(np.random.default_rng(seed).permutation(len(x)), [val_count])
+        arrays |= {"x_train": x[train], "y_train": y[train], "x_val": x[val], "y_val": y[val]}
+    return _images(name, {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in ("train", "val", "test")})
 
 
 def fetch(name: str) -> str:
@@ -88,7 +86,8 @@ def fetch(name: str) -> str:
     if name in PATCHES:
         pictures()
     else:
-        _read(name)
+        download.fetch_missing(name)
+        files.read(name)
     return describe(name)
 
 
@@ -105,18 +104,11 @@ def describe(name: str) -> str:
         elif name in FULL_SETS and not os.path.lexists(files.path(name)):
             state = f"not fetched yet (about {SETS[name].megabytes} MB)"
         else:
-            _read(name)
+            files.read(name)
             state = f"verified  {files.path(name)}"
     except DataError as error:
         state = f"refused  {error}"
     return f"{name:<20} {counts:<24} {'x'.join(map(str, SETS[name].shape)):<8} {state}"
-
-
-def _read(name):
-    # lexists, not exists: a broken link is the user's too, and must not be replaced.
-    if name in FULL_SETS and not os.path.lexists(files.path(name)):
-        download.fetch(name, files.path(name))
-    return files.read(name)
 
 
 def _images(name, splits):

@@ -1,7 +1,7 @@
 """Download the published files of a set, check them against their checksums, and write the set into the data folder.
 
-What arrives is kept in memory, so that a download that is cut off leaves nothing behind. The file in the data folder is
-written under another name first and renamed when it is complete; nothing that exists is overwritten.
+What arrives is kept in memory, so that a download that is cut off leaves nothing behind; what is complete is written
+under another name and then renamed. Nothing that exists is overwritten.
 """
 
 import contextlib
@@ -28,12 +28,16 @@ STALL_SECONDS = 20
 ABANDONED_SECONDS = 3600
 
 
-def fetch(name: str, path: Path) -> None:
-    """Download a full set and write its file, which must not exist yet; its folder need not exist either.
+def fetch_missing(name: str) -> None:
+    """Download a set and write its file, unless there is one or the set comes with aelib.
 
     Raises:
         DataError: no network, a stalled connection, a wrong checksum, or a folder that cannot be written to.
     """
+    path = files.path(name)
+    # lexists, not exists: a broken link is the user's too, and must not be replaced.
+    if name not in files.FULL_SETS or os.path.lexists(path):
+        return
     try:
         # Before the download, which would be in vain.
         if not os.access(next(parent for parent in path.parents if parent.exists()), os.W_OK):

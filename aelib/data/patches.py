@@ -3,8 +3,6 @@
 No network is needed: the photographs are part of the installed packages. Their licenses are in data/README.md.
 """
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from aelib import _validation
@@ -50,14 +48,12 @@ def pictures() -> dict[str, np.ndarray]:
     return found
 
 
-def cut_patches(
-    pictures: Sequence[np.ndarray] | Mapping[str, np.ndarray], size: int, count: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def cut_patches(pictures, size: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut square patches at random positions, no position twice, the same number from every picture.
 
     Args:
-        pictures: arrays (height, width) or (height, width, channels), all with the same channels, in a list or a dict.
-            To keep regions apart, pass regions: `picture[:, :300]`.
+        pictures: list or dict of arrays (height, width) or (height, width, channels), all with the same channels; to
+            keep regions apart, pass regions, such as `picture[:, :300]`.
         size: height and width of a patch in pixels.
         count: number of patches in all; if the pictures cannot share it equally, the first ones give one more.
         seed: integer from 0 to 2**32 - 1.
@@ -69,8 +65,8 @@ def cut_patches(
     Raises:
         ValueError: the size is larger than a picture, or a picture has fewer positions than are asked for.
     """
-    pictures = list(pictures.values() if isinstance(pictures, Mapping) else pictures)
-    pictures = [picture[..., None] if picture.ndim == 2 else picture for picture in map(np.asarray, pictures)]
+    pictures = map(np.asarray, pictures.values() if isinstance(pictures, dict) else pictures)
+    pictures = [picture[..., None] if picture.ndim == 2 else picture for picture in pictures]
     if not pictures or any(p.ndim != 3 or p.shape[2] != pictures[0].shape[2] for p in pictures):
         raise ValueError(
             "pictures must be one or more arrays (height, width) or (height, width, channels), all with the "
