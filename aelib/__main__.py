@@ -12,20 +12,23 @@ from aelib import __version__
 from aelib import _terminal as terminal
 from aelib.series.spec import UsageError
 
-_RUN = ("papermill", "nbconvert", "nbformat", "ipykernel", "nh3", "latex2mathml", "psutil", "tqdm", "jinja2")
-EXTRAS = {  # the packages without which a subcommand cannot work, by the extra that brings them
-    "run": _RUN,
-    "sweep": (*_RUN, "dask", "distributed", "pandas", "pyarrow"),
-    "classroom": (*_RUN, "copydetect"),
+# The packages without which a subcommand cannot work, by the extra that installs them. A test compares them with
+# pyproject.toml, which a checkout that is not installed could not be asked for by way of its metadata.
+RUN = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "nh3", "papermill", "psutil", "tqdm")
+EXTRAS = {
+    "run": RUN,
+    "sweep": (*RUN, "dask", "distributed", "pandas", "pyarrow"),
+    "classroom": (*RUN, "copydetect"),
 }
 PROFILE = "quick, standard or full."
 BACKEND = "tensorflow, jax or torch; KERAS_BACKEND in the environment sets it, too."
 PARAMETER = "Set a parameter; aelib list shows which there are."
 DEADLINE = "End a notebook that takes longer; no limit by default."
 GRID = "A parameter, or backend, and its values; 0..9 stands for ten. Several grids are combined."
-ASSIGNMENT = "Name of the assignment; required if the names of the files do not show it."
-TIME_LIMIT = "For a whole submission; a single step gets half of what is left."
-MEMORY_LIMIT = "For a submission and all that it starts."
+ASSIGNMENT = "Name of the assignment; needed if the file names do not tell it."
+TIME_LIMIT = "For a whole submission; a single step gets at most half of what is left."
+MEMORY_LIMIT = "For a submission and all processes that it starts."
+TRUST = "Run submissions without a sandbox; they can then do whatever you can."
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
 
 
@@ -206,7 +209,7 @@ def release(assignments, out):
 @click.option("--jobs", default=1, type=click.IntRange(min=1), help="Submissions at a time.")
 @click.option("--time-limit", default=600.0, type=click.FloatRange(1, 86400), metavar="SECONDS", help=TIME_LIMIT)
 @click.option("--memory-limit", default=4096, type=click.IntRange(min=128), metavar="MB", help=MEMORY_LIMIT)
-@click.option("--trust-submissions", is_flag=True, help="Run them without a sandbox: they can do whatever you can.")
+@click.option("--trust-submissions", is_flag=True, help=TRUST)
 def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissions):
     """Grade the notebooks of a class: a folder with a folder, zip or notebook per student, or a zip of that.
 

