@@ -182,7 +182,7 @@ def data(names):
 
     for name in names:
         if name not in NAMES:
-            raise click.UsageError(f"no data {name!r}; there are {', '.join(NAMES)}")
+            raise click.UsageError(f"no data set {name!r}; there are {', '.join(NAMES)}")
     try:
         for name in names or NAMES:
             terminal.echo(fetch(name) if names else describe(name))
@@ -194,7 +194,7 @@ def data(names):
 @click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT ...]")
 @_out("release", "A new folder, or a zip if the name ends in .zip.", metavar="PATH")
 def release(assignments, out):
-    """Make the student version of assignments (all by default), with what they need to run."""
+    """Write the student version of assignments (all by default), with everything needed to run it."""
     from aelib.classroom.release import release as write_release
 
     for path in write_release(assignments, out):
@@ -211,7 +211,9 @@ def release(assignments, out):
 @click.option("--memory-limit", default=4096, type=click.IntRange(min=128), metavar="MB", help=MEMORY_LIMIT)
 @click.option("--trust-submissions", is_flag=True, help=TRUST)
 def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissions):
-    """Grade the notebooks of a class: a folder with a folder, zip or notebook per student, or a zip of that.
+    """Grade the notebooks of a class.
+
+    SUBMISSIONS is a folder with a folder, zip or notebook for each student, or a zip of such a folder.
 
     Exit code: 0 every submission has its grade, whatever it is; 2 bad usage; 130 interrupted.
     """

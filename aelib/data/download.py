@@ -58,9 +58,8 @@ def fetch_missing(name: str) -> None:
             if not os.path.lexists(path):
                 os.replace(complete, path)
     except (OSError, DataError) as error:
-        raise DataError(
-            f"{path} is missing and could not be fetched: {error}; connect to the network and try again, {ELSEWHERE}"
-        ) from error
+        remedy = f"connect to the network and try again, {ELSEWHERE}"
+        raise DataError(f"{path} is missing and could not be fetched: {error}; {remedy}") from error
 
 
 def _download(url, checksum):

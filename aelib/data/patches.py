@@ -8,16 +8,9 @@ import numpy as np
 from aelib import _validation
 from aelib.data.files import DataError, ImageSet
 
-SHAPES = {
-    "astronaut": (512, 512, 3),
-    "coffee": (400, 600, 3),
-    "rocket": (427, 640, 3),
-    "china": (427, 640, 3),
-    "motorcycle": (500, 741, 3),
-    "chelsea": (300, 451, 3),
-    "flower": (427, 640, 3),
-}
-PICTURES = tuple(SHAPES)
+PICTURES = ("astronaut", "coffee", "rocket", "china", "motorcycle", "chelsea", "flower")
+# Height and width of each.
+SIZES = ((512, 512), (400, 600), (427, 640), (427, 640), (500, 741), (300, 451), (427, 640))
 TRAINING_PICTURES, TEST_PICTURES = PICTURES[:5], PICTURES[5:]
 
 
@@ -31,14 +24,14 @@ def pictures() -> dict[str, np.ndarray]:
     from sklearn.datasets import load_sample_image
 
     found = {}
-    for name, shape in SHAPES.items():
+    for name, size in zip(PICTURES, SIZES, strict=True):
         try:
             if name in ("china", "flower"):
                 picture = load_sample_image(f"{name}.jpg")
             else:
                 picture = skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)()
-            if (picture.shape, picture.dtype) != (shape, np.uint8):
-                raise ValueError(f"it must be uint8 {shape}; the installed one is {picture.dtype} {picture.shape}")
+            if (picture.shape, picture.dtype) != ((*size, 3), np.uint8):
+                raise ValueError(f"it must be uint8 {(*size, 3)}; the installed one is {picture.dtype} {picture.shape}")
         except Exception as error:
             raise DataError(
                 f"picture {name!r} of scikit-image or scikit-learn cannot be used: {type(error).__name__}: {error}; "
