@@ -108,7 +108,7 @@ def a_class(series):
         "only-visible": (
             answered(series, total="def total(x):\n    return 5.0"),
             without("total"),
-            "not the hidden ones",
+            "fails the hidden ones",
         ),
         "raises": (answered(series, total="def total(x):\n    return x[99]"), without("total"), "IndexError"),
         "undefined": (answered(series, answer="anwser = 1"), without("answer"), "answer is not defined"),

@@ -84,7 +84,7 @@ def _recognized_name(path):
     counts = {name: sum(name in notebook for notebook in notebooks) for name in known}
     candidates = [name for name in known if counts[name] == max(counts.values()) > 0]
     if len(candidates) != 1:
-        raise UsageError(f"which assignment is it? say --assignment {' | '.join(known)}")
+        raise UsageError(f"cannot tell which assignment this is; pass --assignment {' | '.join(known)}")
     return candidates[0]
 
 

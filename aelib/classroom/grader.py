@@ -12,7 +12,7 @@ from aelib.classroom.sandbox import Limits, SandboxTerminated, StudentError
 from aelib.classroom.student_namespace import StudentNamespace
 from aelib.classroom.submissions import Submission, answer_cells
 
-HIDDEN_FAILED = "passes the visible tests, but not the hidden ones: the same with other numbers and shapes"
+HIDDEN_FAILED = "passes the visible tests but fails the hidden ones, which use other numbers and shapes"
 STOPPED = "stopped: "  # begins the message of a task whose process was ended
 
 

@@ -31,7 +31,7 @@ def pack(value: object, refer: Callable[[object], int | np.ndarray]) -> bytes:
     blobs = []
     document = json.dumps(_encode(value, refer, blobs, 0)).encode()
     if len(document) > MAX_DOCUMENT_BYTES:
-        raise ProtocolError("a list too long to be sent; an array could be")
+        raise ProtocolError("the lists in the value are too long to be sent; use arrays")
     parts = [struct.pack("<II", len(document), len(blobs)), document]
     for blob in blobs:
         parts += [struct.pack("<Q", len(blob)), blob]
@@ -64,7 +64,7 @@ def unpack(body: bytes, resolve: Callable[[int], object]) -> object:
 
 def _encode(value, refer, blobs, depth):
     if depth > MAX_DEPTH:
-        raise ProtocolError(f"a value nested more than {MAX_DEPTH} deep")
+        raise ProtocolError(f"the value is nested more than {MAX_DEPTH} levels deep")
     kind = type(value)  # exactly: an instance of a subclass can behave in any way
     if value is None or kind in (bool, int, float, str):
         return {"v": value if kind is not int or abs(value) < 2**63 else str(value)}

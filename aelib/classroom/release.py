@@ -10,7 +10,7 @@ from aelib.series import document
 
 INSTRUCTIONS = """Then open {names}. Fill in the cells that say `YOUR CODE HERE`, and run the test below each:
 it says what it expected and what your code returned. Before you hand in, choose Kernel, Restart Kernel and Run All
-Cells; then hand in the notebook alone."""
+Cells; then hand in only the notebook."""
 
 
 def release(names: Iterable[str], out: str | Path) -> list[Path]:

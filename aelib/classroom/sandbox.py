@@ -109,7 +109,7 @@ class Sandbox:
             if type(answer) is not dict or type(answer.get("ok")) is not bool:
                 raise ProtocolError("no answer")
         except ProtocolError as error:
-            self._terminate(f"it sent what is no answer ({error})")
+            self._terminate(f"it sent an invalid answer ({error})")
         if not answer["ok"]:
             raise StudentError(str(answer.get("error"))[-500:])
         return answer.get("value")
