@@ -73,7 +73,10 @@ def _download(url, checksum):
         with ThreadPool(1) as pool:
             response = pool.apply_async(requests.get, (url,), options).get(ANSWER_SECONDS)
     except (multiprocessing.TimeoutError, requests.ConnectionError) as error:
-        reason = str(error) or f"no answer within {ANSWER_SECONDS} seconds"
+        cause = error
+        while cause.__context__:  # requests wraps what happened three times
+            cause = cause.__context__
+        reason = str(cause) or f"no answer within {ANSWER_SECONDS} seconds"
         raise DataError(f"no network, or {url} is down ({reason})") from error
     response.raise_for_status()
     print(f"Downloading {url}", file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from platformdirs import user_cache_dir
 from aelib._paths import IN_CHECKOUT, repository_file
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-ELSEWHERE = "or set AELIB_DATA to a folder with a good one, or use mnist-5k, which needs no network"
+ELSEWHERE = "or set AELIB_DATA to a folder with a good copy, or use mnist-5k, which needs no network"
 
 
 class DataError(ValueError):
