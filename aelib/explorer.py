@@ -1,4 +1,4 @@
-"""A decoder, codes and their images in; a map of the latent plane out that answers to mouse and arrow keys.
+"""Explore the first two latent dimensions: an interactive map of decoded images, for mouse and arrow keys.
 
 One output holds all of it: it works in JupyterLab and in a page from disk, without a kernel and without a network.
 """
@@ -6,20 +6,28 @@ One output holds all of it: it works in JupyterLab and in a page from disk, with
 import base64
 import io
 import json
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
 
-MARK = 'class="aelib-explorer"'  # the element that SCRIPT brings to life
+from aelib import _validation as validation
+from aelib._deprecated import renamed_arguments
+from aelib._figure import INK, label_marks, tile
+
+MARK = 'class="aelib-explorer"'  # of the element that SCRIPT replaces with a map
 SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
-LIMIT = 1_500_000  # bytes of the whole output
+MAX_BYTES = 1_500_000  # of the whole output
 
 
 class Explorer:
-    """What `explore` returns: a notebook shows it as a map, and as `picture` where it cannot show a map."""
+    """A map that a notebook shows, and in its place a `picture` where no script can run."""
 
-    def __init__(self, html, picture):
+    def __init__(self, html: str, picture: Any):
         self.html, self.picture = html, picture
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -27,81 +35,90 @@ class Explorer:
         return {"text/html": f"{self.html}<script>{SCRIPT}</script>", **data}, metadata
 
     @property
-    def bytes(self):
+    def bytes(self) -> int:
         """Size of the output, as a notebook's file stores it."""
         data, _ = self._repr_mimebundle_()
         return sum(-(-len(part) // 3) * 4 if isinstance(part, bytes) else len(part.encode()) for part in data.values())
 
 
-def explore(decode, codes, images, labels, *, picture, extent=None, points=41, shown=1000):
-    """A map of the first two latent dimensions: at each place the decoded image, and the nearest of the images.
+@renamed_arguments(shown="max_images")
+def explore(
+    decode: Callable[[np.ndarray], ArrayLike],
+    codes: ArrayLike,
+    images: ArrayLike,
+    labels: ArrayLike,
+    *,
+    picture: Any,
+    extent: tuple[float, float, float, float] | None = None,
+    points: int = 41,
+    max_images: int = 1000,
+) -> Explorer:
+    """Return a map of the first two latent dimensions: the decoded image at each point and the nearest of the images.
 
     Args:
         decode: (n, latent_dim) -> (n, height, width, channels) in [0, 1], such as `Autoencoder.decode`.
         codes: (n, latent_dim), two dimensions at least. Those past the second stay at their mean on the map.
-        images: (n, height, width, channels) in [0, 1], with 1 or 3 channels, of which the codes are.
-        labels: (n,) integers, drawn at the codes.
+        images: (n, height, width, channels) in [0, 1], with 1 or 3 channels, that the codes belong to.
+        labels: (n,) numbers or texts, drawn at the codes.
         picture: what is shown where no script can run, such as `plots.code_map(...)`.
         extent: (left, right, bottom, top) of the map; from the lowest to the highest code by default.
-        points: places per side that are decoded; between them the map shows the nearest one.
-        shown: how many of the images are on the map at most; the first ones.
-
-    Returns:
-        An Explorer.
+        points: grid points per side, from 2 to 101, that are decoded; the map shows the nearest one.
+        max_images: how many of the images the map shows at most, the first ones.
 
     Raises:
-        ValueError: for shapes that do not fit, or a map of more than 1.5 MB.
+        ValueError: for arguments that do not fit together, or a map of more than 1.5 MB.
     """
-    codes, images, labels = np.asarray(codes), np.asarray(images), np.asarray(labels)
-    if codes.ndim != 2 or codes.shape[1] < 2 or not len(codes):
+    codes = validation.numeric(codes, "codes", "float64", finite=True)
+    if codes.ndim != 2 or codes.shape[1] < 2:
         raise ValueError(f"codes must have shape (n, 2 or more); received {codes.shape}")
-    if images.ndim != 4 or len(images) != len(codes) or images.shape[3] not in (1, 3):
-        raise ValueError(f"images must have shape ({len(codes)}, height, width, 1 or 3); received {images.shape}")
-    if labels.shape != codes.shape[:1]:
-        raise ValueError(f"labels must have shape ({len(codes)},), one for each code; received {labels.shape}")
-    if type(points) is not int or not 2 <= points <= 101:
-        raise ValueError(f"points must be a whole number from 2 to 101; received {points!r}")
-    middle, codes, images, labels = codes.mean(axis=0), codes[:shown], images[:shown], labels[:shown]
+    images = validation.images(images, limits=validation.OVERSHOOT, channels=(1, 3))
+    if len(images) != len(codes):
+        raise ValueError(f"images must have shape ({len(codes)}, height, width, channels); received {images.shape}")
+    labels, count = validation.labels(labels, len(codes)), validation.integer(max_images, "max_images")
+    points = validation.integer(points, "points", minimum=2, maximum=101)
+    mean, codes, images = codes.mean(axis=0), codes[:count], images[:count]
+    names, marks, colors, indices = label_marks(labels[:count])
     low, high = codes[:, :2].min(axis=0), codes[:, :2].max(axis=0)
-    left, right, bottom, top = map(float, extent or (low[0], high[0], low[1], high[1]))
-    if not (left < right and bottom < top):
-        raise ValueError(f"extent must be (left, right, bottom, top), left < right, bottom < top; received {extent}")
-    grid = np.tile(middle, (points * points, 1))
-    grid[:, 0] = np.tile(np.linspace(left, right, points), points)
-    grid[:, 1] = np.repeat(np.linspace(top, bottom, points), points)
+    bounds = validation.numeric(extent or (low[0], high[0], low[1], high[1]), "extent", "float64")
+    if bounds.shape != (4,) or not (bounds[0] < bounds[1] and bounds[2] < bounds[3]):
+        received = extent or bounds.tolist()
+        raise ValueError(f"extent must be (left, right, bottom, top), left < right, bottom < top; received {received}")
+    left, right, bottom, top = bounds.tolist()
+    x, y = np.meshgrid(np.linspace(left, right, points), np.linspace(top, bottom, points))
+    grid = np.tile(mean, (points * points, 1))
+    grid[:, 0], grid[:, 1] = x.ravel(), y.ravel()
+    decoded = decode(grid.astype("float32"))
+    decoded = validation.images(decoded, "decode(codes)", limits=validation.OVERSHOOT, channels=(1, 3))
     columns = int(np.ceil(np.sqrt(len(images))))
-    facts = {
+    data = {
         "extent": [left, right, bottom, top],
         "points": points,
-        "size": list(images.shape[1:3]),
+        "size": images.shape[1:3],
         "columns": columns,
-        "codes": np.round(codes[:, :2], 4).astype(float).ravel().tolist(),
-        "labels": labels.astype(int).tolist(),
-        "images": _sheet(images, columns),
+        "codes": np.round(codes[:, :2], 4).ravel().tolist(),
+        "labels": indices.tolist(),
+        "names": names,
+        "marks": marks,
+        "colors": colors,
+        "ink": INK,
+        "images": _png(images, columns),
     }
-    says = f"Decoded images over the latent plane, {points} by {points}"
+    alt = f"Decoded images over the latent plane, {points} by {points}"
     html = (
-        f'<div {MARK} data-map="{escape(json.dumps(facts, separators=(",", ":")))}">'
-        f'<img src="{_sheet(decode(grid), points)}" alt="{says}" width="480"></div>'
+        f'<div {MARK} data-map="{escape(json.dumps(data, separators=(",", ":")))}">'
+        f'<img src="{_png(decoded, points)}" alt="{alt}" width="480"></div>'
     )
-    made = Explorer(html, picture)
-    if made.bytes > LIMIT:
+    explorer = Explorer(html, picture)
+    if explorer.bytes > MAX_BYTES:
         raise ValueError(
-            f"the map takes {made.bytes:,} bytes, at most {LIMIT:,} are allowed; choose fewer points or shown"
+            f"the map takes {explorer.bytes:,} bytes, at most {MAX_BYTES:,} are allowed; reduce points or max_images"
         )
-    return made
+    return explorer
 
 
-def _sheet(images, columns):
-    """Images edge to edge as the address of a PNG, in 64 shades per channel: half of the bytes, no visible change."""
-    from PIL import Image
-
-    count, height, width, channels = np.shape(images)
-    rows = -(-count // columns)
-    tiles = np.zeros((rows * columns, height, width, channels), np.uint8)
-    tiles[:count] = np.round(np.round(np.clip(images, 0, 1) * 63) * (255 / 63))
-    sheet = tiles.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    sheet = sheet.reshape(rows * height, columns * width, channels)
+def _png(images, columns):
+    """Return tiled images as the address of a PNG, in 64 shades per channel: half of the bytes, no visible change."""
+    sheet = tile(np.round(np.round(np.clip(images, 0, 1) * 63) * (255 / 63)).astype("uint8"), columns)
     buffer = io.BytesIO()
-    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(buffer, "PNG", optimize=True)
+    Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,140 +1,97 @@
-"""Pictures of images, codes and curves: arrays in, a Figure with alternative text out; nothing is shown."""
+"""Plot images, codes and curves: each function returns a Figure with alternative text and shows nothing."""
 
-import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import NullFormatter
+from numpy.typing import ArrayLike
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; lines differ in style as well.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+from aelib import _validation as validation
+from aelib._deprecated import renamed_names
+from aelib._figure import COLORS, INK, MAX_WIDTH, Picture, axes, label_marks, tile
+
+__all__ = ["COLORS", "INK", "STYLES", "Picture", "axes", "code_map", "curves", "image_grid", "image_rows", "mosaic"]
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
-_LOOK = {
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "font.size": 10,
-}
+__getattr__ = renamed_names(__name__, {"COLOURS": f"{__name__}.COLORS"})
 
 
-class Picture(Figure):
-    """A Matplotlib figure that a notebook shows as PNG with alternative text, for readers who cannot see it."""
-
-    alt = ""
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=2 * self.dpi, facecolor="white")
-        png = buffer.getvalue()
-        # A PNG begins with its size, the width first. At two thirds of it a point of print is one on the screen.
-        about = {"alt": self.alt, "width": int.from_bytes(png[16:20], "big") * 2 // 3}
-        return {"image/png": png, "text/plain": self.alt}, {"image/png": about}
-
-
-def axes(rows=1, columns=1, *, size=(5.0, 3.2), alt, **kwargs):
-    """An empty figure for a plot of one's own.
-
-    Args:
-        rows, columns: of the grid of axes.
-        size: inches of one of the axes, (width, height).
-        alt: what the picture shows, in a sentence, for readers who cannot see it.
-        kwargs: for `Figure.subplots`.
-
-    Returns:
-        (figure, axes), the axes as `Figure.subplots` gives them.
-
-    Raises:
-        ValueError: for an empty alternative text.
-    """
-    if not isinstance(alt, str) or not alt.strip():
-        raise ValueError(f"alt must be a sentence that says what the picture shows; received {alt!r}")
-    with rc_context(_LOOK):
-        figure = Picture(figsize=(size[0] * columns, size[1] * rows), dpi=72, layout="constrained")
-        FigureCanvasAgg(figure)
-        figure.alt = alt.strip()
-        return figure, figure.subplots(rows, columns, **kwargs)
-
-
-def image_rows(rows, *, titles=None, size=0.8, alt):
-    """Images in rows, one labelled row per entry, such as originals above their reconstructions.
+def image_rows(
+    rows: Mapping[str, ArrayLike], *, titles: Sequence[str] | None = None, size: float = 0.8, alt: str
+) -> Picture:
+    """Plot rows of images, one labeled row per entry, such as originals above their reconstructions.
 
     Args:
         rows: {label: images (n, height, width, channels) in [0, 1]}, with the same n throughout.
-        titles: n short texts above the columns.
-        size: inches of an image.
-        alt: what the picture shows, in a sentence.
+        titles: n short texts above the columns; an empty one leaves its space to the one before.
+        size: width of an image in inches; less where n of them would be wider than 4.9 inches.
+        alt: sentence that says what the picture shows.
 
-    Returns:
-        A Figure.
+    Raises:
+        ValueError: for rows of different lengths, values that are not images, or titles that are not n.
     """
-    counts = {label: len(images) for label, images in rows.items()}
-    count = max(counts.values(), default=0)
-    if not count or set(counts.values()) != {count} or len(titles or "x" * count) != count:
-        received = f"{counts}" + (f" and {len(titles)} titles" if titles else "")
-        raise ValueError(f"rows must hold equally many images, one at least, and a title for each; received {received}")
-    figure, grid = axes(len(rows), count, size=(size, size), alt=alt, squeeze=False)
-    for line, (label, images) in zip(grid, rows.items(), strict=True):
-        for ax, image in zip(line, images, strict=True):
-            _draw(ax, image)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
-    for ax, title in zip(grid[0], titles or [""] * count, strict=True):
-        ax.set_title(title, fontsize=9)
-    return figure
+    if not isinstance(rows, Mapping):
+        raise ValueError(f"rows must be {{label: images}}; received {type(rows).__name__}")
+    checked = {str(label): _images(images, f"rows[{label!r}]") for label, images in rows.items()}
+    counts = {label: len(images) for label, images in checked.items()}
+    if len(set(counts.values())) != 1:
+        raise ValueError(f"rows must hold equally many images, one at least; received {counts}")
+    columns, images = max(counts.values()), [image for row in checked.values() for image in row]
+    return _image_axes(images, columns, titles, columns, list(checked), size, alt)
 
 
-def image_grid(images, *, columns=10, titles=None, size=0.8, alt):
-    """Images one after another, row by row; `titles` stand above them, where given.
+def image_grid(
+    images: ArrayLike, *, columns: int = 10, titles: Sequence[str] | None = None, size: float = 0.8, alt: str
+) -> Picture:
+    """Plot images one after another, row by row.
 
     Args:
         images: (n, height, width, channels) in [0, 1].
         columns: images per row.
-        titles: n short texts.
-        size: inches of an image.
-        alt: what the picture shows, in a sentence.
+        titles: n short texts above the images.
+        size: width of an image in inches; less where a row would be wider than 4.9 inches.
+        alt: sentence that says what the picture shows.
 
-    Returns:
-        A Figure.
+    Raises:
+        ValueError: for values that are not images, or titles that are not n.
     """
-    if not len(images) or len(titles or images) != len(images):
-        received = f"{len(images)} images and {len(titles or [])} titles"
-        raise ValueError(f"images must not be empty and titles as many as images; received {received}")
-    rows = -(-len(images) // columns)
-    figure, grid = axes(rows, columns, size=(size, size * (1.25 if titles else 1)), alt=alt, squeeze=False)
-    for index, ax in enumerate(grid.flat):
-        if index < len(images):
-            _draw(ax, images[index])
-            if titles:
-                ax.set_title(titles[index], fontsize=8)
-        else:
-            ax.set_axis_off()
-    return figure
+    checked, columns = _images(images), validation.integer(columns, "columns")
+    return _image_axes(list(checked), columns, titles, len(checked), [""], size, alt)
 
 
-def mosaic(images, *, columns, extent=None, labels=None, size=6.0, alt):
-    """Images edge to edge in one square frame, such as the decoded points of a grid over the latent plane.
+def mosaic(
+    images: ArrayLike,
+    *,
+    columns: int,
+    extent: tuple[float, float, float, float] | None = None,
+    labels: tuple[str, str] | None = None,
+    size: float = MAX_WIDTH,
+    alt: str,
+) -> Picture:
+    """Plot images edge to edge in one square frame, such as the decoded points of a grid over the latent plane.
 
     Args:
         images: (rows * columns, height, width, channels) in [0, 1], the top row first.
         columns: images per row.
         extent: (left, right, bottom, top) of the frame in the units of its axes.
         labels: (x label, y label).
-        size: inches of the frame.
-        alt: what the picture shows, in a sentence.
+        size: side of the frame in inches, 4.9 at most.
+        alt: sentence that says what the picture shows.
 
-    Returns:
-        A Figure.
+    Raises:
+        ValueError: for values that are not images, or rows that are not full.
     """
-    count, height, width, channels = np.shape(images)
-    if not count or count % columns:
-        raise ValueError(f"images must fill whole rows of {columns}; received {count}")
-    tiles = np.reshape(images, (count // columns, columns, height, width, channels))
-    sheet = tiles.transpose(0, 2, 1, 3, 4).reshape(-1, columns * width, channels)
-    figure, ax = axes(size=(size, size), alt=alt)
-    ax.imshow(_for_display(sheet), cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto")
-    ax.grid(False)
+    checked, columns = _images(images), validation.integer(columns, "columns")
+    if len(checked) % columns:
+        raise ValueError(f"images must fill whole rows of {columns}; received {len(checked)}")
+    side = min(validation.number(size, "size", bounds="(]"), MAX_WIDTH)
+    figure, ax = axes(size=(side, side), alt=alt)
+    _show(ax, tile(checked, columns), extent=extent, aspect="auto")
     if labels:
         ax.set(xlabel=labels[0], ylabel=labels[1])
     else:
@@ -142,84 +99,149 @@ def mosaic(images, *, columns, extent=None, labels=None, size=6.0, alt):
     return figure
 
 
-def code_map(codes, labels, *, axis_labels=("code 1", "code 2"), ax=None, alt):
-    """Two-dimensional codes as points, each drawn as the digit of its class and coloured by it.
+def code_map(
+    codes: ArrayLike,
+    labels: ArrayLike,
+    *,
+    axis_labels: tuple[str, str] = ("code 1", "code 2"),
+    ax: Axes | None = None,
+    alt: str | None = None,
+) -> Figure:
+    """Plot two-dimensional codes, each drawn as its label or the first letters of it, in a color per label.
 
     Args:
         codes: (n, 2).
-        labels: (n,) integers from 0 to 9.
+        labels: (n,) numbers or texts.
         axis_labels: (x label, y label).
-        ax: axes to draw on; new ones when None.
-        alt: what the picture shows, in a sentence.
-
-    Returns:
-        The Figure.
+        ax: axes to draw on; new ones, which need `alt`, when None.
+        alt: sentence that says what the picture shows.
 
     Raises:
         ValueError: for codes that do not have two entries each, or labels that are not as many.
     """
-    codes, labels = np.asarray(codes), np.asarray(labels)
-    if codes.ndim != 2 or codes.shape[1] != 2:
-        raise ValueError(f"codes must have shape (n, 2); received {codes.shape}")
-    if labels.shape != codes.shape[:1]:
-        raise ValueError(f"labels must have shape ({len(codes)},), one for each code; received {labels.shape}")
+    points = validation.numeric(codes, "codes", "float64", finite=True)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"codes must have shape (n, 2); received {points.shape}")
+    names, marks, colors, indices = label_marks(validation.labels(labels, len(points)))
     if ax is None:
-        _, ax = axes(size=(6.0, 5.5), alt=alt)
-    shades = [*COLOURS, "#8C6D31", "#7B4173", "#637939"]
-    for label in np.unique(labels):
-        points = codes[labels == label]
-        colour = shades[int(label) % 10]
-        ax.scatter(points[:, 0], points[:, 1], s=30, marker=f"${label}$", linewidths=0.2, color=colour)
+        _, ax = axes(size=(MAX_WIDTH, 4.5), alt=alt)
+    for index, (name, mark, color) in enumerate(zip(names, marks, colors, strict=True)):
+        text = TextPath((0, 0), mark, size=9)
+        box = text.get_extents()
+        marker = Path(text.vertices - (box.min + box.max) / 2, text.codes)
+        # A marker's size is the square of its longer side in points: letters of 9 points then.
+        area = max(box.width, box.height) ** 2
+        ax.scatter(*points[indices == index].T, s=area, marker=marker, linewidths=0.2, color=color, label=name)
+    if marks != names:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=9, frameon=False)
     ax.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
     return ax.figure
 
 
-def curves(lines, *, xlabel, ylabel, levels=None, logy=False, marker=None, ax=None, alt=None):
-    """Curves in one plot, told apart by colour and by line style.
+def curves(
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    levels: Mapping[str, float] | None = None,
+    logy: bool = False,
+    marker: str | None = None,
+    ax: Axes | None = None,
+    alt: str | None = None,
+) -> Figure:
+    """Plot curves that differ in color and in line style.
 
     Args:
         lines: {label: (x values, y values)}.
-        xlabel, ylabel: with units.
+        xlabel, ylabel: names of the axes, with units.
         levels: {label: y value}, drawn as thin horizontal lines with their name at the right end.
-        logy: logarithmic y axis.
+        logy: whether the y axis is logarithmic.
         marker: Matplotlib marker at the points.
-        ax: axes to draw on; new ones when None, which need `alt`.
-        alt: what the picture shows, in a sentence.
+        ax: axes to draw on; new ones, which need `alt`, when None.
+        alt: sentence that says what the picture shows.
 
-    Returns:
-        The Figure.
+    Raises:
+        ValueError: for no lines, or one whose x and y differ in length.
     """
+    if not isinstance(lines, Mapping) or not lines:
+        raise ValueError(f"lines must be {{label: (x values, y values)}}, one at least; received {lines!r:.80}")
+    points = {label: _points(values, f"lines[{label!r}]") for label, values in lines.items()}
     if ax is None:
-        _, ax = axes(size=(7.0, 3.6), alt=alt)
-    for index, (label, (x, y)) in enumerate(lines.items()):
-        # After seven lines the colours begin again, each with the next style.
-        style = STYLES[(index + index // len(COLOURS)) % len(STYLES)]
-        ax.plot(x, y, label=label, color=COLOURS[index % len(COLOURS)], linestyle=style, marker=marker)
+        _, ax = axes(size=(MAX_WIDTH, 3.4), alt=alt)
+    for index, (label, (x, y)) in enumerate(points.items()):
+        # Where the colors begin again, each has another style.
+        line_style = STYLES[(index + index // len(COLORS)) % len(STYLES)]
+        ax.plot(x, y, label=label, color=COLORS[index % len(COLORS)], linestyle=line_style, marker=marker)
     for label, value in (levels or {}).items():
-        ax.axhline(value, color="#555555", linewidth=0.8)
+        ax.axhline(validation.number(value, f"levels[{label!r}]", -np.inf), color=INK, linewidth=0.8)
         ax.annotate(label, (1.01, value), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if logy:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter(_minor_label(ax))
-    ax.legend(frameon=False)
+        low, high = ax.get_ylim()
+        # Within one decade the major ticks alone would leave an axis with a single number.
+        ax.yaxis.set_minor_formatter("{x:g}" if high / low < 15 else NullFormatter())
+    outside = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3} if len(lines) > 5 else {}
+    ax.legend(frameon=False, **outside)
     return ax.figure
 
 
-def _minor_label(ax):
-    # Within one decade the major ticks alone would leave an axis with a single number.
-    low, high = ax.get_ylim()
-    return "{x:g}" if high / low < 15 else NullFormatter()
+def _points(values, name):
+    try:
+        x, y = values
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be (x values, y values); received {values!r:.80}") from None
+    x, y = validation.array(x, f"x of {name}"), validation.numeric(y, f"y of {name}", "float64")
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"{name} must have as many x as y values, (n,) each; received {x.shape} and {y.shape}")
+    return x, y
 
 
-def _draw(ax, image):
-    ax.imshow(_for_display(image), cmap="gray", vmin=0, vmax=1)
-    ax.grid(False)
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+def _images(images, name="images"):
+    return validation.images(images, name, limits=validation.OVERSHOOT, channels=(1, 3))
 
 
-def _for_display(image):
+def _image_axes(images, columns, titles, count, labels, size, alt):
+    """Plot images row by row, with `count` titles from the first image on and labels at the left of the rows."""
+    titles = [str(title) for title in titles] if titles is not None else [""] * count
+    if len(titles) != count:
+        raise ValueError(f"titles must be {count}, one for each image; received {len(titles)}")
+    # Long labels on two lines leave the images more room; a formula cannot be broken.
+    labels = [label if "$" in label else textwrap.fill(label, 12, break_long_words=False) for label in labels]
+    space = MAX_WIDTH - _text_width("\n".join(labels).split("\n"))
+    width = min(validation.number(size, "size", bounds="(]"), space / columns)
+    longest = _text_width(titles)
+    tilted = longest > width * min(np.diff(np.flatnonzero(titles)), default=columns)
+    if tilted:  # the last one needs room at its right
+        width = min(width, (space - 0.7 * longest) / (columns - 0.5))
+    turn = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"} if tilted else {}
+    heights = [width * image.shape[0] / image.shape[1] for image in images[::columns]]
+    between = 0 if count <= columns or not longest else 0.7 * longest if tilted else 0.2
+    figure = Picture(width * columns, sum(heights) + between * (len(heights) - 1), alt)
+    # The images fill the figure; labels and titles are outside of it.
+    frame = {"left": 0, "right": 1, "bottom": 0, "top": 1, "wspace": 0.08, "hspace": between / np.mean(heights)}
+    grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, gridspec_kw=frame)
+    for ax, image, title in zip_longest(grid.flat, images, titles):
+        if image is None:
+            ax.set_axis_off()
+        else:
+            _show(ax, image)
+            ax.set(xticks=[], yticks=[])
+            ax.set_title(title or "", fontsize=9, pad=3, **turn)
+    for ax, label in zip(grid[:, 0], labels, strict=False):
+        ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def _text_width(texts):
+    """Inches of the longest of some texts, with a margin."""
+    return max((TextPath((0, 0), text, size=9).get_extents().width / 72 + 0.1 for text in texts if text), default=0)
+
+
+def _show(ax, image, **kwargs):
+    """Show one image, with a frame that gives black an edge on a dark page and white one on a light page."""
     image = np.clip(image, 0, 1)
-    return image[..., 0] if image.shape[-1] == 1 else image
+    ax.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1, **kwargs)
+    ax.grid(False)
+    ax.spines[:].set(visible=True, color=INK, linewidth=0.5)

@@ -1,4 +1,4 @@
-"""aelib.explorer: the map holds what the decoder draws, in one output, and says what it cannot show."""
+"""aelib.explorer: the map holds what the decoder draws, in one output, and refuses what it cannot show."""
 
 import base64
 import html
@@ -6,8 +6,10 @@ import io
 import json
 import re
 
+import keras
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from aelib import explorer, plots
@@ -22,7 +24,7 @@ def images(channels=1):
 
 
 def decode(codes):
-    """Images that tell which code they are of: top half and bottom half in the shade of its coordinates."""
+    """Return images that identify their code: the top half is its first coordinate, the bottom half the second."""
     shades = np.clip(codes, 0, 1)[:, :2]
     return np.repeat(shades, 3, axis=1)[:, :, None, None] * np.ones((1, 1, 4, 1))
 
@@ -32,17 +34,17 @@ def explore(**changes):
     return explorer.explore(**{**given, **changes})
 
 
-def parts(made):
-    """(facts, sheet of decoded images, sheet of the known ones) of an explorer, as arrays from 0 to 1."""
-    facts = json.loads(html.unescape(re.search('data-map="([^"]*)"', made.html)[1]))
-    addresses = (re.search('src="([^"]*)"', made.html)[1], facts["images"])
+def parts(explorer):
+    """Return the data of an explorer, and its tiled decoded and given images as arrays from 0 to 1."""
+    data = json.loads(html.unescape(re.search('data-map="([^"]*)"', explorer.html)[1]))
+    addresses = (re.search('src="([^"]*)"', explorer.html)[1], data["images"])
     sheets = [Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) for address in addresses]
-    return facts, *(np.asarray(sheet) / 255 for sheet in sheets)
+    return data, *(np.asarray(sheet) / 255 for sheet in sheets)
 
 
-def test_each_place_of_the_map_shows_what_is_decoded_there():
-    facts, sheet, _ = parts(explore(extent=(0, 1, 0.2, 0.8)))
-    assert facts["extent"] == [0, 1, 0.2, 0.8] and facts["size"] == [6, 4] and sheet.shape == (30, 20)
+def test_the_map_shows_what_is_decoded_at_each_point():
+    data, sheet, _ = parts(explore(extent=(0, 1, 0.2, 0.8)))
+    assert data["extent"] == [0, 1, 0.2, 0.8] and data["size"] == [6, 4] and sheet.shape == (30, 20)
     for row, column in np.ndindex(5, 5):
         tile = sheet[6 * row : 6 * row + 6, 4 * column : 4 * column + 4]
         x, y = column / 4, 0.8 - 0.6 * row / 4
@@ -58,49 +60,104 @@ def test_dimensions_past_the_second_stay_at_their_mean():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_known_images_are_there_in_their_order(channels):
-    known = images(channels)
-    facts, _, sheet = parts(explore(images=known))
-    assert facts["labels"] == LABELS.tolist() and facts["columns"] == 6
-    np.testing.assert_allclose(np.reshape(facts["codes"], (30, 2)), CODES[:, :2], atol=1e-4)
-    for index, image in enumerate(known):
+def test_the_map_holds_the_images_in_their_order(channels):
+    given_images = images(channels)
+    data, _, sheet = parts(explore(images=given_images))
+    assert data["labels"] == LABELS.tolist() and data["columns"] == 6
+    np.testing.assert_allclose(np.reshape(data["codes"], (30, 2)), CODES[:, :2], atol=1e-4)
+    for index, image in enumerate(given_images):
         row, column = divmod(index, 6)
         tile = sheet[6 * row : 6 * row + 6, 4 * column : 4 * column + 4]
         np.testing.assert_allclose(tile.reshape(image.shape), image, atol=1 / 100)
 
 
-def test_the_map_reaches_from_the_lowest_to_the_highest_code_and_shows_no_more_than_asked():
-    facts, *_ = parts(explore(shown=7))
+def test_the_map_reaches_from_the_lowest_to_the_highest_code_and_shows_no_more_images_than_asked():
+    data, *_ = parts(explore(max_images=7))
     low, high = CODES[:7, :2].min(axis=0), CODES[:7, :2].max(axis=0)
-    np.testing.assert_allclose(facts["extent"], [low[0], high[0], low[1], high[1]])
-    assert len(facts["labels"]) == 7
+    np.testing.assert_allclose(data["extent"], [low[0], high[0], low[1], high[1]])
+    assert len(data["labels"]) == 7
 
 
 def test_one_output_holds_the_map_its_script_and_a_picture():
-    made = explore()
-    data, metadata = made._repr_mimebundle_()
+    result = explore()
+    data, metadata = result._repr_mimebundle_()
     assert set(data) == {"text/html", "image/png", "text/plain"} and data["text/plain"] == "Thirty codes"
     assert metadata["image/png"]["alt"] == "Thirty codes"
     assert data["text/html"].count("<script>") == 1 and "http" not in data["text/html"]
-    assert made.bytes == pytest.approx(len(data["text/html"]) + len(data["image/png"]) * 4 / 3, rel=0.01)
+    assert result.bytes == pytest.approx(len(data["text/html"]) + len(data["image/png"]) * 4 / 3, rel=0.01)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"codes": CODES[:, :1]}, r"codes must have shape \(n, 2 or more\); received \(30, 1\)"),
-        ({"images": images()[:9]}, r"images must have shape \(30, height, width, 1 or 3\); received \(9, 6, 4, 1\)"),
-        ({"images": images(2)}, r"received \(30, 6, 4, 2\)"),
+        ({"codes": np.full((30, 2), np.nan)}, "codes must be finite; received 60 values"),
+        ({"images": images()[:9]}, r"images must have shape \(30, height, width, channels\); received \(9, 6, 4, 1\)"),
+        ({"images": images(2)}, r"images must have 1 or 3 channels.*received shape \(30, 6, 4, 2\)"),
+        ({"images": images()[0]}, r"images must have shape.*received \(6, 4, 1\)"),
+        ({"images": 255 * images()}, r"images must lie in \[0, 1\]; received values from .*divide by 255"),
+        ({"decode": lambda codes: 255 * decode(codes) + 20}, r"decode\(codes\) must lie in \[0, 1\]; received"),
         ({"labels": LABELS[:4]}, r"labels must have shape \(30,\), one for each code; received \(4,\)"),
-        ({"points": 1}, "points must be a whole number from 2 to 101; received 1"),
-        ({"points": 2.5}, "received 2.5"),
+        ({"points": 1}, "points must be an integer from 2 to 101; received 1"),
+        ({"points": 2.5}, "points must be .* received 2.5"),
+        ({"max_images": 0}, "max_images must be .* received 0"),
         ({"extent": (1, 0, 0, 1)}, r"extent must be \(left, right, bottom, top\).*received \(1, 0, 0, 1\)"),
+        ({"extent": (0, 1)}, r"extent must be \(left, right, bottom, top\).*received \(0, 1\)"),
+        ({"codes": np.zeros((30, 2))}, "extent must be .*, left < right, bottom < top; received .0.0, 0.0, 0.0, 0.0."),
         (
             {"decode": lambda codes: RANDOM.random((len(codes), 40, 40, 3)), "points": 30},
             "the map takes [0-9,]+ bytes, at most 1,500,000 are allowed",
         ),
     ],
 )
-def test_what_cannot_be_shown_is_refused(changes, words):
+def test_arguments_that_do_not_fit_are_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         explore(**changes)
+
+
+CLOTHES = ["T-shirt", "Trouser", "Bag"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "marks"),
+    [
+        ([CLOTHES[k % 3] for k in range(30)], ["Bag", "T-shirt", "Trouser"], ["Ba", "T-", "Tr"]),
+        (np.arange(30) + 100, [str(k) for k in range(100, 130)], [str(k) for k in range(100, 130)]),
+        (np.arange(30) % 2 * 5.0, ["0", "5"], ["0", "5"]),
+    ],
+)
+def test_labels_of_any_kind_have_a_mark_and_a_color(labels, names, marks):
+    data, *_ = parts(explore(labels=labels))
+    assert (data["names"], data["marks"]) == (names, marks)
+    assert [data["names"][index] for index in data["labels"]] == [
+        f"{x:g}" if not isinstance(x, str) else x for x in labels
+    ]
+    assert len(data["colors"]) == len(names) and set(data["colors"]) <= set(plots.COLORS)
+    assert len(set(data["colors"])) == min(10, len(names))
+
+
+def test_the_map_uses_the_colors_of_the_code_map_and_no_other():
+    data, *_ = parts(explore())
+    drawn = [to_hex(group.get_facecolor()[0]).upper() for group in PICTURE.axes[0].collections]
+    assert data["colors"] == drawn and data["ink"] == plots.INK
+    outlines = {"#767676", "#3584e4"}
+    assert set(re.findall("#[0-9a-fA-F]{3,6}\\b", explorer.SCRIPT)) == outlines
+
+
+@pytest.mark.backend
+def test_tensors_that_require_a_gradient_are_shown():
+    codes, pixels = (keras.Variable(values).value for values in (CODES, images()))
+    weights = keras.Variable(np.ones((3, 24)) / 9).value
+
+    def decode_tensor(z):
+        return keras.ops.reshape(keras.ops.sigmoid(keras.ops.matmul(z, weights)), (-1, 6, 4, 1))
+
+    expected = explore(images=images(), decode=lambda z: keras.ops.convert_to_numpy(decode_tensor(z)))
+    found = explore(codes=codes, images=pixels, decode=decode_tensor)
+    for one, other in zip(parts(found)[1:], parts(expected)[1:], strict=True):
+        np.testing.assert_allclose(one, other, atol=1 / 60)
+
+
+def test_the_former_name_of_max_images_warns():
+    with pytest.warns(DeprecationWarning, match="max_images"):
+        assert len(parts(explore(shown=7))[0]["labels"]) == 7

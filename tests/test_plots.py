@@ -1,11 +1,15 @@
-"""aelib.plots: every picture carries its text, shows what it was given, and opens no window."""
+"""aelib.plots: figures have alternative text, plot what they are given, and fit a phone and a dark page."""
 
 import io
+import itertools
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from aelib import plots
@@ -45,18 +49,19 @@ def test_a_picture_is_a_figure_that_a_notebook_shows_as_png_with_its_text(name, 
     assert isinstance(figure, Figure) and figure.alt == "Six pictures of noise"
     data, metadata = figure._repr_mimebundle_()
     assert data["text/plain"] == "Six pictures of noise"
-    shown = Image.open(io.BytesIO(data["image/png"]))
-    assert metadata == {"image/png": {"alt": "Six pictures of noise", "width": shown.width * 2 // 3}}
-    assert shown.format == "PNG" and all(100 < side < 3000 for side in shown.size)
+    png = Image.open(io.BytesIO(data["image/png"]))
+    assert metadata == {"image/png": {"alt": "Six pictures of noise", "width": png.width * 2 // 3}}
+    assert png.format == "PNG" and all(100 < side < 3000 for side in png.size)
     # Drawn at twice the size of the figure, less the margins that hold nothing.
-    for side, inches in zip(shown.size, figure.get_size_inches(), strict=True):
+    for side, inches in zip(png.size, figure.get_size_inches(), strict=True):
         assert 0.6 * 144 * inches < side < 1.3 * 144 * inches
-    assert np.asarray(shown.convert("L")).std() > 1
+    assert np.asarray(png).std() > 1
 
 
 def test_every_public_function_is_among_those_tried():
-    public = {name for name, value in vars(plots).items() if getattr(value, "__module__", "") == plots.__name__}
-    assert {name for name in public if not name.startswith("_")} == {*DRAWN, "Picture"}
+    defined = {name for name, value in vars(plots).items() if getattr(value, "__module__", "") == plots.__name__}
+    assert {name for name in defined if not name.startswith("_")} == {*DRAWN} - {"axes"}
+    assert {name for name in plots.__all__ if not name.isupper()} == {*DRAWN, "Picture"}
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None, 3])
@@ -84,7 +89,7 @@ def test_rows_show_each_image_under_its_title_and_beside_its_label(channels):
     assert [ax.get_title() for ax in grid[0]] == ["x", "y", "z"]
 
 
-def test_a_grid_leaves_places_without_an_image_empty():
+def test_a_grid_leaves_axes_without_an_image_empty():
     figure = plots.image_grid(images(5), columns=3, titles=list("abcde"), alt="Grid")
     assert [len(ax.get_images()) for ax in figure.axes] == [1] * 5 + [0]
     assert [ax.get_title() for ax in figure.axes] == [*"abcde", ""] and not figure.axes[-1].axison
@@ -108,7 +113,7 @@ def test_a_mosaic_lays_images_edge_to_edge_row_by_row(channels):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, lambda values: values.tolist()])
-def test_a_code_map_draws_every_code_with_its_class_in_a_colour_of_its_own(kind):
+def test_a_code_map_draws_every_code_with_its_class_in_a_color_of_its_own(kind):
     figure = plots.code_map(kind(CODES), kind(LABELS), axis_labels=("p", "q"), alt="Map")
     (ax,) = figure.axes
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("p", "q")
@@ -121,7 +126,7 @@ def test_a_code_map_draws_every_code_with_its_class_in_a_colour_of_its_own(kind)
 
 
 @pytest.mark.parametrize("shape", [(30, 3), (30,), (30, 1), (30, 2, 1)])
-def test_codes_that_are_no_points_of_a_plane_are_refused(shape):
+def test_codes_that_are_not_two_dimensional_are_refused(shape):
     with pytest.raises(ValueError) as caught:
         plots.code_map(np.zeros(shape), LABELS, alt="Map")
     assert str(caught.value) == f"codes must have shape (n, 2); received {shape}"
@@ -132,7 +137,7 @@ def test_labels_must_be_as_many_as_codes():
         plots.code_map(CODES, LABELS[1:], alt="Map")
 
 
-def test_curves_show_their_values_and_differ_in_more_than_colour():
+def test_curves_show_their_values_and_differ_in_more_than_color():
     lines = {f"line {k}": ([0, 1, 2], [k, k + 1, k]) for k in range(12)}
     figure = plots.curves(lines, xlabel="epoch", ylabel="test MSE", levels={"PCA": 0.5}, alt="Curves")
     (ax,) = figure.axes
@@ -154,12 +159,12 @@ def test_a_logarithmic_axis_has_numbers_to_read(top, few):
     figure.canvas.draw()
     assert ax.get_yscale() == "log"
     low, high = ax.get_ylim()
-    shown = [
+    labels = [
         tick.label1.get_text()
         for tick in [*ax.yaxis.get_major_ticks(), *ax.yaxis.get_minor_ticks()]
         if tick.label1.get_text() and low <= tick.get_loc() <= high
     ]
-    assert 3 <= len(shown) <= 12 and all(float(text) > 0 for text in shown)
+    assert 3 <= len(labels) <= 12 and all(float(text) > 0 for text in labels)
     assert any(ax.yaxis.get_minor_formatter().format_ticks([0.02])) is not few
 
 
@@ -174,13 +179,270 @@ def test_drawing_on_given_axes_returns_their_figure():
     ("draw", "message"),
     [
         (lambda: plots.image_rows({"a": images(3), "b": images(2)}, alt="x"), r"equally many.*\{'a': 3, 'b': 2\}"),
-        (lambda: plots.image_rows({"a": images(3)}, titles=["one"], alt="x"), "title for each; received .* and 1 titl"),
+        (lambda: plots.image_rows({"a": images(3)}, titles=["one"], alt="x"), "titles must be 3, .* received 1"),
         (lambda: plots.image_rows({}, alt="x"), r"rows must hold .* received \{\}"),
-        (lambda: plots.image_grid(images(0), alt="x"), "images must not be empty .* received 0 images"),
-        (lambda: plots.image_grid(images(3), titles=["one"], alt="x"), "received 3 images and 1 titles"),
+        (lambda: plots.image_rows([images(3)], alt="x"), r"rows must be \{label: images\}; received list"),
+        (lambda: plots.image_rows({"a": images(0)}, alt="x"), r"rows\['a'\] must not be empty; received shape \(0, "),
+        (lambda: plots.image_grid(images(0), alt="x"), r"images must not be empty; received shape \(0, 8, 8, 1\)"),
+        (lambda: plots.image_grid(images(3), titles=["one"], alt="x"), "titles must be 3, .* received 1"),
+        (lambda: plots.image_grid(images(3), columns=0, alt="x"), "columns must be a positive integer; received 0"),
+        (lambda: plots.image_grid(images(3), size=0, alt="x"), "size must be a finite number above 0; received 0"),
+        (lambda: plots.axes(0, 2, alt="x"), "rows must be a positive integer; received 0"),
+        (lambda: plots.axes(size=(3, -1), alt="x"), "size must be a finite number above 0; received -1"),
         (lambda: plots.mosaic(images(5), columns=3, alt="x"), "images must fill whole rows of 3; received 5"),
     ],
 )
-def test_images_and_titles_that_do_not_fit_are_refused_with_their_numbers(draw, message):
+def test_sizes_that_do_not_fit_are_refused_with_their_numbers(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+PAGES = ("#ffffff", "#111111", "#1e1e1e")
+
+
+def contrast(color, page):
+    """Return the contrast of the Web Content Accessibility Guidelines, from 1 to 21."""
+
+    def luminance(one):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(one)]
+        return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+    low, high = sorted((luminance(color), luminance(page)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def two_panels():
+    figure, panels = plots.axes(1, 2, size=(4.6, 3.4), alt="Two panels, each with a legend")
+    lines = {name: (range(9), 10.0 ** -np.arange(9)) for name in ("Glorot", "Glorot times four", "data-dependent")}
+    for ax in panels:
+        plots.curves(lines, xlabel="layer output", ylabel="gradient: root mean square", logy=True, ax=ax)
+    return figure
+
+
+def bars():
+    figure, ax = plots.axes(size=(7, 3), alt="Bars with a legend above")
+    for offset, label, hatch in ((-0.2, "PCA", "//"), (0.2, "autoencoder", "")):
+        ax.bar(np.arange(10) + offset, 1 + np.arange(10), 0.38, label=label, hatch=hatch, color=plots.COLORS[0])
+    ax.set(xlabel="class", ylabel="test MSE", xticks=range(10))
+    ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    return figure
+
+
+def text_everywhere():
+    figure, ax = plots.axes(size=(7, 3.6), alt="A twin axis, a legend and annotations outside the axes")
+    ax.plot([1, 2], [1, 2], color=plots.COLORS[1], label="a line with a long name")
+    ax.axvline(1.5, color="black")
+    ax.axhline(1.5, color="#555555")
+    ax.annotate("trained here", (1.5, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=9)
+    ax.annotate("far to the right", (1.2, 0.5), xycoords="axes fraction", fontsize=9)
+    ax.twinx().set(ylabel="the other axis", ylim=(0, 1000))
+    figure.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle("a title")
+    return figure
+
+
+TITLES = ["astronaut", "a long title", "rocket", "hubble_deep_field", "retina", "cat"]
+ROWS = {"original $X$": images(10), "noise 1.0, network": images(10)}
+CURVE = {"data-dependent": ([1, 2], [0.03, 0.04])}
+MANY = {f"curve {k}": ([1, 2], [k, k + 1]) for k in range(12)}
+LEVELS = {"mean image": 0.06, "PCA": 0.05}
+# name: a figure as the notebooks make them, and whether it has images or hatches, which have all shades
+PUBLISHED = {
+    "image_rows": (lambda: plots.image_rows(ROWS, alt="x"), True),
+    "image_rows, titles": (lambda: plots.image_rows({"a": images()}, titles=TITLES, size=1.15, alt="x"), True),
+    "image_rows, pairs": (
+        lambda: plots.image_rows(ROWS, titles=["Gaussian", "", "salt, pepper", "", *[""] * 6], alt="x"),
+        True,
+    ),
+    "image_grid": (lambda: plots.image_grid(images(24), columns=12, titles=["0.123"] * 24, alt="x"), True),
+    "mosaic": (lambda: plots.mosaic(images(6), columns=3, labels=("$z_1$", "$z_2$"), size=6, alt="x"), True),
+    "code_map": (lambda: plots.code_map(CODES, LABELS, alt="x"), False),
+    "code_map, texts": (lambda: plots.code_map(CODES, [f"class {k}" for k in LABELS], alt="x"), False),
+    "curves, levels": (
+        lambda: plots.curves(CURVE, xlabel="epoch", ylabel="MSE", levels=LEVELS, logy=True, alt="x"),
+        False,
+    ),
+    "curves, many": (lambda: plots.curves(MANY, xlabel="x", ylabel="y", alt="x"), False),
+    "two panels": (two_panels, False),
+    "bars": (bars, True),
+    "text everywhere": (text_everywhere, False),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_figure_fits_a_phone_and_pages_of_any_color(name):
+    make, has_shades = PUBLISHED[name]
+    figure = make()
+    data, metadata = figure._repr_mimebundle_()
+    pixels = np.asarray(Image.open(io.BytesIO(data["image/png"])).convert("RGBA"))
+    # Nothing is cut off: what is at the border is the page.
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert not border[:, 3].any()
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    # The page of a phone of 390 pixels leaves 358 for a figure; a point is 4 / 3 pixels before that.
+    scale = min(1, 358 / metadata["image/png"]["width"])
+    assert min((text.get_fontsize() for text in texts), default=9) * 4 / 3 * scale >= 9
+    for text in texts:
+        assert contrast(text.get_color(), "#ffffff") >= 4.2 and contrast(text.get_color(), "#111111") >= 4.2
+    if not has_shades:
+        opaque = np.unique(pixels[pixels[..., 3] == 255][:, :3], axis=0) / 255
+        # Less than 3, as blends of two colors are where they cross.
+        assert len(opaque) and min(contrast(color, page) for color in opaque for page in PAGES) > 2.5
+
+
+def test_the_colors_are_readable_on_light_and_dark_pages():
+    assert len(set(plots.COLORS)) == len(plots.COLORS) == 10
+    for color, page in itertools.product(plots.COLORS, PAGES):
+        assert contrast(color, page) >= 3, (color, page)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("draw", [plots.image_grid, plots.mosaic])
+def test_an_image_has_an_edge_on_a_page_of_its_own_color(draw, value):
+    figure = draw(np.full((1, 8, 8, 1), value), columns=1, alt="One color")
+    pixels = np.asarray(Image.open(io.BytesIO(figure._repr_mimebundle_()[0]["image/png"])).convert("RGBA"))
+    middle = pixels[len(pixels) // 2]
+    solid = middle[middle[:, 3] == 255][:, 0]
+    assert solid[len(solid) // 2] == 255 * value and {100 < solid[0] < 150, 100 < solid[-1] < 150} == {True}
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "width", "stacked"), [(1, 2, 4.6, True), (1, 2, 2.4, False), (2, 4, 2.4, True), (2, 3, 3, True)]
+)
+def test_axes_that_do_not_fit_side_by_side_are_stacked_but_keep_their_shape(rows, columns, width, stacked):
+    figure, grid = plots.axes(rows, columns, size=(width, 2), alt="Panels")
+    assert grid.shape == ((rows, columns) if rows > 1 else (columns,))
+    assert list(grid.flat) == figure.axes and figure.get_figwidth() <= 4.9
+    starts = {round(ax.get_position().x0, 6) for ax in grid.flat}
+    assert (len(starts) < columns) is stacked
+    assert plots.axes(rows, columns, squeeze=False, alt="Panels")[1].shape == (rows, columns)
+    assert not isinstance(plots.axes(alt="One")[1], np.ndarray)
+
+
+SHOWS = {
+    "image_rows": lambda values: plots.image_rows({"a": values}, alt="Images"),
+    "image_grid": lambda values: plots.image_grid(values, columns=np.int64(3), size=np.float32(0.5), alt="Images"),
+    "mosaic": lambda values: plots.mosaic(values, columns=np.int64(1), alt="Images"),
+}
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("name", SHOWS)
+@pytest.mark.parametrize(
+    "convert",
+    [
+        list,
+        lambda values: values.tolist(),
+        np.float64,
+        lambda values: np.round(values).astype(int),
+        keras.ops.convert_to_tensor,
+        lambda values: keras.Variable(values).value,  # requires a gradient on torch
+        lambda values: [keras.Variable(value).value for value in values],
+        lambda values: values * 1.2 - 0.1,  # a reconstruction may overshoot
+    ],
+)
+def test_images_of_any_kind_of_array_are_shown(name, convert):
+    values = images(3)
+    figure = SHOWS[name](convert(values))
+    expected = np.clip(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(convert(values))), 0, 1)
+    found = np.concatenate([pixels(ax) for ax in figure.axes])
+    np.testing.assert_allclose(found, np.concatenate(list(expected[..., 0])), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SHOWS)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (255 * images(), "must lie in .0, 1.; received values from .* divide by 255"),
+        ((255 * images()).astype("uint8"), "must lie in .0, 1.; received values from .* divide by 255"),
+        (images()[0], r"must have shape \(n, height, width, channels\); received \(8, 8, 1\)"),
+        (images(channels=2), "must have 1 or 3 channels, the last axis; received shape .6, 8, 8, 2."),
+        (np.full((2, 8, 8, 1), np.nan), "must lie in .0, 1.; received values from nan"),
+        ("images", "must have shape|must be real numbers"),
+        (None, "must be"),
+    ],
+)
+def test_values_that_are_not_images_are_refused_in_one_line(name, values, message):
+    argument = r"rows\['a'\]" if name == "image_rows" else "images"
+    with pytest.raises(ValueError, match=f"^{argument} (?:{message})") as caught:
+        SHOWS[name](values)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.backend
+def test_tensors_that_require_a_gradient_are_plotted():
+    codes = keras.Variable(CODES).value
+    figure = plots.code_map(codes, keras.ops.convert_to_tensor(LABELS), alt="Map")
+    for digit, group in enumerate(figure.axes[0].collections):
+        np.testing.assert_allclose(group.get_offsets(), CODES[digit == LABELS], rtol=1e-6)
+    lines = {"a": (codes[:, 0], codes[:, 1])}
+    (line,) = plots.curves(lines, xlabel="x", ylabel="y", alt="Curve").axes[0].get_lines()
+    np.testing.assert_allclose(line.get_xydata(), CODES, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["trouser", "bag"] * 15, ["bag", "trouser"]),
+        (np.array(["trouser", "bag"] * 15, dtype=object), ["bag", "trouser"]),
+        (["$a_b", "\\x^", ""] * 10, ["$a_b", "?", "\\x^"]),
+        (np.arange(30), [str(k) for k in range(30)]),
+        (np.arange(30) % 3 - 1, ["-1", "0", "1"]),
+        (np.arange(30) % 2 + 0.5, ["0.5", "1.5"]),
+        (np.arange(30) % 2 == 0, ["False", "True"]),
+    ],
+)
+def test_labels_that_are_not_digits_are_drawn_in_a_color_each(labels, names):
+    figure = plots.code_map(CODES, labels, alt="Map")
+    groups = figure.axes[0].collections
+    assert sorted(group.get_label().lstrip("_") for group in groups) == sorted(names)
+    assert len({tuple(group.get_facecolor()[0]) for group in groups}) == min(10, len(names))
+    assert len({group.get_paths()[0].vertices.tobytes() for group in groups}) == len(names)
+    assert sum(len(group.get_offsets()) for group in groups) == 30
+    assert figure._repr_mimebundle_()[0]["image/png"]
+
+
+def test_a_digit_has_its_color_whichever_others_there_are():
+    all_digits = plots.code_map(CODES, LABELS, alt="Map").axes[0].collections
+    few = plots.code_map(CODES[:2], [7, 3], alt="Map").axes[0].collections
+    for group, digit in zip(few, (3, 7), strict=True):
+        np.testing.assert_array_equal(group.get_facecolor(), all_digits[digit].get_facecolor())
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plots.code_map(np.full((2, 2), np.nan), [1, 2], alt="x"), "codes must be finite; received 4 values"),
+        (lambda: plots.code_map(np.zeros((0, 2)), [], alt="x"), r"codes must not be empty; received shape \(0, 2\)"),
+        (lambda: plots.code_map("codes", [1], alt="x"), "codes must be real numbers; received"),
+        (lambda: plots.curves({}, xlabel="x", ylabel="y", alt="x"), r"lines must be .*, one at least; received \{\}"),
+        (lambda: plots.curves([1, 2], xlabel="x", ylabel="y", alt="x"), r"lines must be .* received \[1, 2\]"),
+        (lambda: plots.curves({"a": 3}, xlabel="x", ylabel="y", alt="x"), r"lines\['a'\] must be .* received 3"),
+        (
+            lambda: plots.curves({"a": ([1], [1, 2])}, xlabel="x", ylabel="y", alt="x"),
+            r"lines\['a'\] must have as many x as y values.* received \(1,\) and \(2,\)",
+        ),
+        (
+            lambda: plots.curves(CURVE, xlabel="x", ylabel="y", levels={"b": None}, alt="x"),
+            r"levels\['b'\] must be .* received None",
+        ),
+    ],
+)
+def test_values_that_cannot_be_plotted_are_refused_in_one_line(draw, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        draw()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_look_does_not_depend_on_the_users_settings():
+    expected = plots.curves(CURVE, xlabel="x", ylabel="y", alt="Curve")
+    with plt.rc_context({"axes.facecolor": "red", "font.size": 5, "axes.edgecolor": "blue", "xtick.labelsize": 3}):
+        found = plots.curves(CURVE, xlabel="x", ylabel="y", alt="Curve")
+    for one, other in zip(found.axes, expected.axes, strict=True):
+        assert one.get_facecolor() == other.get_facecolor() == (0, 0, 0, 0)
+        assert one.xaxis.label.get_fontsize() == other.xaxis.label.get_fontsize() == 10
+
+
+def test_the_former_name_of_the_colors_warns():
+    with pytest.warns(DeprecationWarning, match="COLORS"):
+        assert plots.COLOURS is plots.COLORS

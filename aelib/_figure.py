@@ -1,0 +1,143 @@
+"""One look for every figure: readable on light and dark pages, on a phone, and by color-blind readers."""
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.spines import Spine
+from matplotlib.text import Text
+
+from aelib import _validation as validation
+
+# Inches: text of 9 points then has 9 pixels on a phone, where 358 pixels remain for a figure.
+MAX_WIDTH = 4.9
+DPI = 144  # of the PNG
+# Contrast of 4.3 on white, 4.4 on #111111 and 3.9 on #1e1e1e, where no gray is better than 4.1 on all of them.
+INK = "#7A7A7A"
+# Contrast of 3 or more on white, #111111 and #1e1e1e. The first four are from the palette of Okabe and Ito, whose
+# others are too light or too dark for one of them; the rest are far from these, to color-blind readers too.
+COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9030F8"),
+    *("#607040", "#7A7A7A", "#E80048", "#2C8FC7", "#E040D0"),
+)
+_STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.facecolor": "none", "font.size": 10}
+
+
+class Picture(Figure):
+    """A Matplotlib figure that a notebook shows as a transparent PNG with alternative text.
+
+    Args:
+        width, height: size in inches.
+        alt: sentence that says what the picture shows, for readers who cannot see it.
+        layout: layout engine of Matplotlib.
+
+    Raises:
+        ValueError: for an empty alternative text.
+    """
+
+    def __init__(self, width: float, height: float, alt: str | None, layout: Any = None):
+        if not isinstance(alt, str) or not alt.strip():
+            raise ValueError(f"alt must be a sentence that says what the picture shows; received {alt!r}")
+        super().__init__(figsize=(width, height), dpi=72, layout=layout, facecolor="none")
+        FigureCanvasAgg(self)
+        self.alt = alt.strip()
+
+    def subplots(self, *args: Any, **kwargs: Any) -> Any:
+        """Add axes as `Figure.subplots` does, whatever the user's matplotlibrc says."""
+        with style.context(["default", _STYLE]):
+            return super().subplots(*args, **kwargs)
+
+    def draw(self, renderer: Any) -> None:
+        """Draw the figure; text, axes and lines in black or dark gray, Matplotlib's defaults, become neutral gray."""
+        for artist in self.findobj(lambda one: isinstance(one, Text | Line2D | Spine)):
+            for name in ("color", "edgecolor", "markeredgecolor", "markerfacecolor"):
+                if hasattr(artist, f"get_{name}"):
+                    *rgb, alpha = to_rgba(getattr(artist, f"get_{name}")())
+                    if alpha and max(rgb) < 0.5 and max(rgb) - min(rgb) < 0.05:
+                        artist.set(**{name: INK})
+        for legend in self.findobj(Legend):
+            legend.get_frame().set_facecolor("none")
+        super().draw(renderer)
+
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
+        """Save the figure as `Figure.savefig` does, together with what is outside its axes."""
+        super().savefig(fname, **{"bbox_inches": "tight", "pad_inches": 0.03, **kwargs})
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        png, width = self._png()
+        if width > 1.01 * MAX_WIDTH * DPI:  # something outside the axes, for which they make room
+            self.set_figwidth(max(1.0, self.get_figwidth() - (width / DPI - MAX_WIDTH)))
+            png, width = self._png()
+        # A point of print is then one on the screen, where 96 pixels are an inch.
+        return {"image/png": png, "text/plain": self.alt}, {"image/png": {"alt": self.alt, "width": width * 96 // DPI}}
+
+    def _png(self):
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=DPI)
+        # A PNG begins with its size, the width first.
+        return buffer.getvalue(), int.from_bytes(buffer.getvalue()[16:20], "big")
+
+
+def axes(
+    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (MAX_WIDTH, 3.2), alt: str | None, **kwargs: Any
+) -> tuple[Picture, Any]:
+    """Return an empty figure that fits a phone, and its axes; axes side by side that do not fit are stacked.
+
+    Args:
+        rows, columns: shape of the grid of axes.
+        size: (width, height) of one of the axes in inches; narrowed to 4.9, the width of a figure.
+        alt: sentence that says what the picture shows, for readers who cannot see it.
+        kwargs: further arguments of `Figure.subplots`.
+
+    Returns:
+        (figure, axes): the axes in the shape that `Figure.subplots(rows, columns)` returns, stacked or not.
+
+    Raises:
+        ValueError: for an empty alternative text, or a size that is not positive.
+    """
+    rows, columns = validation.integer(rows, "rows"), validation.integer(columns, "columns")
+    width, height = (validation.number(one, "size", bounds="(]") for one in size)
+    divisors = [n for n in range(1, columns + 1) if columns % n == 0]
+    # Axes that are a little too wide are narrowed and stay side by side.
+    beside = max(n for n in divisors if n == 1 or n * width <= 1.2 * MAX_WIDTH)
+    width, lines = min(width, MAX_WIDTH / beside), rows * columns // beside
+    squeeze = kwargs.pop("squeeze", True)
+    figure = Picture(width * beside, height * lines, alt, layout="constrained")
+    grid = figure.subplots(lines, beside, squeeze=False, **kwargs).reshape(rows, columns)
+    for ax in grid.flat:
+        ax.grid(color=INK, alpha=0.3)
+    return figure, (grid.squeeze() if grid.size > 1 else grid.item()) if squeeze else grid
+
+
+def label_marks(labels: np.ndarray) -> tuple[list[str], list[str], list[str], np.ndarray]:
+    """Return how labels are drawn, digits always in the same colors.
+
+    Args:
+        labels: (n,) numbers or texts.
+
+    Returns:
+        (names, marks, colors, indices): each distinct label as text; its mark, the number or the first two letters;
+        its color, of which there are ten; and (n,) the position in these lists of every label.
+    """
+    distinct, indices = np.unique(labels, return_inverse=True)
+    numbers = distinct.dtype.kind in "iuf"
+    names = [f"{label:g}" if numbers else str(label).strip() or "?" for label in distinct]
+    digits = all(name in list("0123456789") for name in names)
+    colors = [COLORS[(int(name) if digits else index) % len(COLORS)] for index, name in enumerate(names)]
+    return names, [name if numbers else name[:2] for name in names], colors, indices
+
+
+def tile(images: np.ndarray, columns: int) -> np.ndarray:
+    """Return images (n, height, width, channels) edge to edge as one image; what is left of the last row is 0."""
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    tiles = np.zeros((rows * columns, height, width, channels), images.dtype)
+    tiles[:count] = images
+    tiles = tiles.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return tiles.reshape(rows * height, columns * width, channels)
