@@ -56,6 +56,7 @@ constraints: .venv/ready-backends
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -169,8 +169,9 @@ def fit(
         data: dict[str, Any] = {"x": x}
         first = None
         if isinstance(x, keras.utils.PyDataset):
-            first = check_pair(model, *x[0][:2], ("the inputs of x", "the targets of x"))
-            _check_devices({len(x[0][0]), len(x[len(x) - 1][0])})
+            inputs, targets, *_ = x[0]
+            first = check_pair(model, inputs, targets, ("the inputs of x", "the targets of x"))
+            _check_devices({len(inputs), len(x[len(x) - 1][0])})
     else:
         batch_size = _validation.integer(50 if batch_size is None else batch_size, "batch_size")
         x, y = check_pair(model, x, y, ("x", "y"))
