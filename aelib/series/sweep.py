@@ -16,11 +16,12 @@ from tempfile import TemporaryDirectory
 from tqdm import tqdm
 
 from aelib import _terminal
-from aelib.series import publish, runner, sweep_table
-from aelib.series.attempt import Stop
+from aelib.series import runner, sweep_table
+from aelib.series.execution import Stop
+from aelib.series.files import output_folder, scratch_folder, write_atomically
 from aelib.series.spec import Notebook, UsageError
 from aelib.series.sweep_point import GridPoint, execute_point, execute_point_on_dask, source_digest
-from aelib.series.verdict import judge, number
+from aelib.series.verdict import judge, number, status_of
 
 STORE = ".points"  # folder of the finished points, so that an interrupted sweep can continue
 MAX_POINTS = 1_000_000
@@ -87,7 +88,7 @@ def sweep(notebook: Notebook, points, profile, out, *, workers=None, scheduler=N
         OSError: if `out` cannot be written to later.
     """
     targets = notebook.profiles[profile].targets
-    with publish.output_folder(out) as folder, publish.scratch_folder(folder) as scratch, ExitStack() as handlers:
+    with output_folder(out) as folder, scratch_folder(folder) as scratch, ExitStack() as handlers:
         # SIGTERM ends a sweep as Ctrl-C does, and Ctrl-C also where a shell started it with that ignored.
         for signum in (signal.SIGINT, signal.SIGTERM):
             handlers.callback(signal.signal, signum, signal.signal(signum, signal.default_int_handler))
@@ -101,7 +102,7 @@ def sweep(notebook: Notebook, points, profile, out, *, workers=None, scheduler=N
             for point, entry in _execute(left, scratch, workers, scheduler, deadline):
                 entries[point.digest] = entry
                 if entry["status"] in ("passed", "missed"):
-                    publish.write(store, f"{point.digest}.json", json.dumps(entry, allow_nan=False))
+                    write_atomically(store / f"{point.digest}.json", json.dumps(entry, allow_nan=False))
                 bar.update()
                 bar.write(f"{len(entries)} of {len(points)}: {_progress_line(point, entry)}", file=sys.stderr)
         rows = [sweep_table.row(point, entries[point.digest]) for point in points]
@@ -174,12 +175,10 @@ def _stored(store, point, targets):
     """Return the stored entry of a point, judged by the present targets, or None."""
     try:
         entry = json.loads((store / f"{point.digest}.json").read_text(encoding="utf-8"))
-        judged = judge(entry["metrics"], targets)
+        status, cause = status_of(judge(entry["metrics"], targets))
     except (OSError, ValueError, KeyError):
         return None
-    missed = "; ".join(str(one) for one in judged if not one.reached)
-    verdict = {"status": "missed" if missed else "passed", "cause": missed or None}
-    return entry | verdict if all(one.measured for one in judged) else None
+    return entry | {"status": status, "cause": cause} if status != "failed" else None
 
 
 def _failed(point, error):

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from aelib._paths import PACKAGE
 from aelib.series import document, results
-from aelib.series.attempt import Plan, Stop, attempt
+from aelib.series.execution import Plan, Stop, execute_notebook
 from aelib.series.spec import Notebook, load_series
 
 # No metric of a notebook depends on these parts of the package.
@@ -65,8 +65,10 @@ def execute_point(point: GridPoint, deadline=None, *, scratch, stop: Stop | None
             folder = Path(parent) / notebook.name
             folder.mkdir()
             run_id = uuid.uuid4().hex
-            trace, outcome, _ = attempt(plan, run_id, point.backend, folder, stop or Stop(), deadline, without=without)
-        if trace.end is not None or trace.stopped is not None:
+            outcome, _ = execute_notebook(
+                plan, run_id, point.backend, folder, stop=stop, deadline=deadline, without=without
+            )
+        if not (outcome.cause or "").startswith("the worker process died"):
             break
     return results.entry(outcome)
 

@@ -5,8 +5,8 @@ import math
 from collections import Counter
 from itertools import cycle
 
-from aelib.series import publish as files
-from aelib.series.outcome import SEVERITY
+from aelib.series.files import write_atomically
+from aelib.series.outcome import EXIT_CODES
 from aelib.series.verdict import text_table
 
 MARKERS = "os^Dv*X"
@@ -22,7 +22,7 @@ def row(point, entry) -> dict:
 
 def exit_code(rows) -> int:
     """Return the exit code, as of a run: 0 every target reached, 1 a target missed, 3 a point did not finish."""
-    return max((SEVERITY[row["status"]] for row in rows), default=0)
+    return max((EXIT_CODES[row["status"]] for row in rows), default=0)
 
 
 def publish(folder, name, targets, rows, axes) -> None:
@@ -31,52 +31,45 @@ def publish(folder, name, targets, rows, axes) -> None:
     from matplotlib import style
 
     frame = pandas.DataFrame(rows)
-    files.write(folder, f"{name}.csv", frame.to_csv(index=False))
-    files.write(folder, f"{name}.parquet", frame.to_parquet(index=False))
+    write_atomically(folder / f"{name}.csv", frame.to_csv(index=False))
+    write_atomically(folder / f"{name}.parquet", frame.to_parquet(index=False))
     with style.context("default"):  # whatever the user's matplotlibrc says
-        files.write(folder, f"{name}.png", plot(frame, targets, axes))
+        write_atomically(folder / f"{name}.png", plot(frame, targets, axes))
 
 
 def plot(frame, targets, axes) -> bytes:
     """Return a PNG with a panel per target: its metric over an axis of the grid, the bound and the baseline."""
     import numpy as np
-    from matplotlib.figure import Figure
 
-    from aelib.plots import COLOURS
+    from aelib import plots
 
     varied = [name for name in axes if frame[name].nunique() > 1] or axes[:1]
     x, *others = sorted(varied, key=lambda name: {"seed": 1, "backend": 2}.get(name, 0))
     hue = [name for name in others if name != "seed"]
     numeric = frame[x].dtype.kind in "if"
     frame = frame if numeric else frame.astype({x: str})
-    count, columns = len(targets), min(3, len(targets))
-    rows = math.ceil(count / columns)
-    figure = Figure(figsize=(4.2 * columns, 3.2 * rows + 0.4), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel, target in zip(panels, targets, strict=False):
-        groups = frame.groupby(hue, sort=False) if hue else [((), frame)]
-        for (values, group), color, marker in zip(groups, cycle(COLOURS), cycle(MARKERS), strict=False):
+    groups = list(frame.groupby(hue, sort=False)) if hue else [((), frame)]
+    alt = f"The metrics with a target over {x}, each with its target and baseline; the values are in the table."
+    figure, panels = plots.axes(len(targets), size=(plots.MAX_WIDTH, 2.4), alt=alt, squeeze=False, sharex=True)
+    for panel, target in zip(panels.flat, targets, strict=True):
+        for (values, group), color, marker in zip(groups, cycle(plots.COLORS), cycle(MARKERS), strict=False):
             label = ", ".join(f"{name} {value}" for name, value in zip(hue, values, strict=True))
             metric = group.get(f"metric.{target.metric}", [math.nan] * len(group))
             panel.plot(group[x], metric, marker, color=color, alpha=0.7, label=label)
         named = isinstance(target.baseline, str)
         baseline = frame.get(f"metric.{target.baseline}") if named else target.baseline
         if baseline is not None:
-            panel.plot(frame[x], np.full(len(frame), baseline), "_", color="gray", label="baseline")
-        panel.axhline(target.bound, color="black", linewidth=1)
-        place = {"xy": (0.02, target.bound), "xycoords": ("axes fraction", "data")}
-        panel.annotate(f"target {target.bound:g}", **place, xytext=(0, 3), textcoords="offset points", fontsize=8)
-        panel.margins(y=0.12)
-        panel.set(title=target.metric, xlabel=x)
-        if numeric and frame[x].min() > 0 and frame[x].max() > 30 * frame[x].min():
-            panel.set_xscale("log")
-    for panel in panels[count:]:
-        panel.set_axis_off()
-    labeled = [pair for panel in panels for pair in zip(*panel.get_legend_handles_labels(), strict=True)]
-    if legend := {label: handle for handle, label in labeled}:
-        figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=columns + 1)
+            panel.plot(frame[x], np.full(len(frame), baseline), "_", color="black", label="baseline")
+        panel.axhline(target.bound, color="black", linewidth=1, label="target")
+        panel.set_title(f"{target.metric}, target {target.op} {target.bound:g}", fontsize=10)
+    panel.set_xlabel(x)
+    if numeric and frame[x].min() > 0 and frame[x].max() > 30 * frame[x].min():
+        panel.set_xscale("log")
+    labeled = [pair for panel in panels.flat for pair in zip(*panel.get_legend_handles_labels(), strict=True)]
+    legend = {label: handle for handle, label in labeled}
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=2)
     png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=120)
+    figure.savefig(png, format="png", dpi=144)
     return png.getvalue()
 
 
