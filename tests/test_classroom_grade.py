@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import signal
 import time
 import zipfile
 from contextlib import suppress
@@ -235,6 +236,19 @@ def test_no_submission_takes_longer_than_its_limit(graded):
     assert max(seconds.values()) < LIMIT + 2, seconds
 
 
+def left_over(before, marker):
+    """Return the orphans since `before` that are in a sandbox or have the marker as AELIB_TEST in their environment."""
+    orphans = []
+    for pid in processes() - before:
+        with suppress(psutil.Error, FileNotFoundError):
+            process = psutil.Process(pid)
+            # What outlives its grader has no parent any more; other tests may leave orphans of their own for a while.
+            sandboxed = os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
+            if process.ppid() == 1 and (sandboxed or process.environ().get("AELIB_TEST") == marker):
+                orphans.append(process)
+    return orphans
+
+
 def test_no_process_is_left(series, tmp_path):
     wanted = a_class(series)
     names = ("background", "fork-bomb", "deaf", "reference")
@@ -242,15 +256,31 @@ def test_no_process_is_left(series, tmp_path):
     before = processes()
     result = grade(series, tmp_path / "in", tmp_path / "out", "--time-limit", LIMIT, AELIB_TEST=tmp_path)
     assert result.code == 0 and result.points("reference") == ALL
-    left = []
-    for pid in processes() - before:
-        with suppress(psutil.Error, FileNotFoundError):
-            one = psutil.Process(pid)
-            # What outlives its grader has no parent any more; other tests may leave orphans of their own for a while.
-            walled = os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
-            if one.ppid() == 1 and (walled or one.environ().get("AELIB_TEST") == str(tmp_path)):
-                left.append(one)
-    assert not left
+    assert not left_over(before, str(tmp_path))
+
+
+def test_ctrl_c_ends_the_grader_at_once_and_leaves_no_process(series, tmp_path):
+    needs_sandbox()
+    deaf = a_class(series)["deaf"][0]
+    hand_in(tmp_path / "in", {"a": answered(series), "deaf": deaf, "deaf-too": deaf, "waiting": deaf})
+    before = processes()
+    options = ("--out", tmp_path / "out", "--jobs", 2, "--time-limit", 600)
+    process = start(series, "grade", tmp_path / "in", *options, AELIB_TEST=tmp_path)
+    wait_until(lambda: (tmp_path / "out" / ".grades" / "a.json").exists())
+    time.sleep(2)  # for the deaf ones to loop
+    process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in said[1]
+    assert time.monotonic() - begin < 10
+    wait_until(lambda: not left_over(before, str(tmp_path)))
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_grades_csv_has_a_column_per_task_and_no_formula(graded):
@@ -392,7 +422,7 @@ def double(x):
 """
 
 
-def test_look_alikes_are_found_though_names_are_changed(series, tmp_path):
+def test_similar_code_is_found_though_names_are_changed(series, tmp_path):
     renamed = re.sub(r"\bvalue\b", "pixel", re.sub(r"\bresult\b", "found", LONG.strip())).replace("doubled", "twice")
     contents = {"ana": LONG.strip(), "ben": renamed, "eva": OTHER.strip()}
     hand_in(tmp_path / "in", {name: answered(series, double=code) for name, code in contents.items()})
@@ -427,6 +457,15 @@ def test_a_mistake_is_told_in_one_line(series, tmp_path, arguments, words):
     process = start(series, "grade", "--trust-submissions", "--out", tmp_path / "out", *arguments)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 2 and said.count("\n") == 1 and words in said
+
+
+def test_one_submission_is_called_so(series, tmp_path):
+    hand_in(tmp_path / "in", {"a": answered(series)})
+    result = grade(series, tmp_path / "in", tmp_path / "out")
+    assert result.stdout.startswith(
+        "A small assignment: 1 submission, 6.0 of 6 points on average\n1 with full points, 0 "
+    )
+    assert "A small assignment: 1 submission</h1>" in (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
 
 
 def test_without_a_sandbox_it_refuses(series, tmp_path):
