@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # Keras takes TensorFlow unless it is told otherwise, and fails where only another backend is installed.
 if not os.environ.get("KERAS_BACKEND") and not importlib.util.find_spec("tensorflow"):

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = [path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
 CELL = nbformat.read(ROOT / "notebooks" / "01_compression.ipynb", 4).cells[1]
-WHEEL = "aelib-0.2.0-py3-none-any.whl"
+WHEEL = "aelib-0.3.0-py3-none-any.whl"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}-{path.stem}")
