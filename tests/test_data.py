@@ -606,8 +606,11 @@ def published(folder, small_mnist, server, monkeypatch):
 def process_that_loads(before=""):
     """Another Python that loads the small mnist and prints what it got."""
     code = f"""
+        import signal
         from aelib import data
         from aelib.data import files
+        # Ignored where the tests run in the background of a shell.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         files.SETS["mnist"] = files.{files.SETS["mnist"]!r}
         {before}
         print(data.load("mnist").train.sum())

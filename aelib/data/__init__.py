@@ -52,9 +52,9 @@ def load(name: str = "mnist-5k", *, seed: int = 0) -> Images:
     Args:
         name: one of `NAMES`; data/README.md has the sizes and sources. mnist-5k, 5,000 digits, is part of aelib. mnist,
             fashion-mnist and cifar10 are kept as NAME.npz in $AELIB_DATA (without it, in the repository's data/ or,
-            where aelib was installed from a wheel, in the user's cache folder), and downloaded if missing; their test
-            images are the published ones. natural-patches, gray, and natural-patches-rgb are cut from photographs, test
-            from others than train and val; a label is an index into `PICTURES`.
+            where aelib was installed from a wheel, in the user's cache folder) and downloaded if missing; their test
+            images are the published ones. natural-patches (gray) and natural-patches-rgb are cut from photographs, test
+            from other photographs than train and val; a label is an index into `PICTURES`.
         seed: integer from 0 to 2**32 - 1. It draws the validation images and the order of the training images of the
             downloaded sets, and the positions of the patches in train and val. Test is the same for every seed, and so
             is all of mnist-5k. Nothing depends on the order of the images in a file.
@@ -70,24 +70,25 @@ def load(name: str = "mnist-5k", *, seed: int = 0) -> Images:
     _check_name(name)
     seed = _validation.seed(seed)
     if name in PATCHES:
-        return _images(name, patches.natural_patches(SETS[name], seed))
-    download.fetch_missing(name)
-    arrays = files.read(name)
-    if name in FULL_SETS:
-        x, y, val_count = arrays["x_train"], arrays["y_train"], SETS[name].counts[1]
-        val, train = np.split(np.random.default_rng(seed).permutation(len(x)), [val_count])
-        arrays |= {"x_train": x[train], "y_train": y[train], "x_val": x[val], "y_val": y[val]}
-    return _images(name, {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in ("train", "val", "test")})
+        splits = patches.natural_patches(SETS[name], seed)
+    else:
+        download.fetch_missing(name)
+        arrays = files.read(name)
+        if name in FULL_SETS:
+            x, y, val_count = arrays["x_train"], arrays["y_train"], SETS[name].counts[1]
+            val, train = np.split(np.random.default_rng(seed).permutation(len(x)), [val_count])
+            arrays |= {"x_train": x[train], "y_train": y[train], "x_val": x[val], "y_val": y[val]}
+        splits = {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in ("train", "val", "test")}
+    found = {}
+    for split, (x, y) in splits.items():
+        x = np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x
+        found |= {split: x.reshape(-1, *SETS[name].shape), f"{split}_labels": y.astype(np.int64)}
+    return Images(**found, name=name)
 
 
 def fetch(name: str) -> str:
-    """Download a set if it is missing, verify it, and return the line of `describe`; raise what `load` raises."""
-    _check_name(name)
-    if name in PATCHES:
-        pictures()
-    else:
-        download.fetch_missing(name)
-        files.read(name)
+    """Download a set if it is missing, load it once, and return the line of `describe`; raise what `load` raises."""
+    load(name)
     return describe(name)
 
 
@@ -109,14 +110,6 @@ def describe(name: str) -> str:
     except DataError as error:
         state = f"refused  {error}"
     return f"{name:<20} {counts:<24} {'x'.join(map(str, SETS[name].shape)):<8} {state}"
-
-
-def _images(name, splits):
-    arrays = {}
-    for split, (images, labels) in splits.items():
-        scaled = np.divide(images, 255, dtype=np.float32) if images.dtype == np.uint8 else images
-        arrays |= {split: scaled.reshape(-1, *SETS[name].shape), f"{split}_labels": labels.astype(np.int64)}
-    return Images(**arrays, name=name)
 
 
 def _check_name(name):

@@ -16,6 +16,8 @@ from platformdirs import user_cache_dir
 from aelib._paths import IN_CHECKOUT, repository_file
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+# The binary version has the same images and labels as the Python version, and no pickles.
+CIFAR10 = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ELSEWHERE = "or set AELIB_DATA to a folder with a good copy, or use mnist-5k, which needs no network"
 
 
@@ -64,12 +66,7 @@ SETS = {
         (45_000, 5_000, 10_000),
         (32, 32, 3),
         megabytes=170,
-        # The binary version has the same images and labels as the Python version, and no pickles.
-        urls={
-            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz": (
-                "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
-            )
-        },
+        urls={CIFAR10: "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
     ),
     "natural-patches": ImageSet((20_000, 2_000, 5_000), (10, 10, 1)),
     "natural-patches-rgb": ImageSet((8_000, 1_000, 2_000), (16, 16, 3)),
@@ -82,9 +79,8 @@ def folder() -> Path:
     if named := os.environ.get("AELIB_DATA"):
         chosen = Path(os.path.abspath(os.path.expanduser(named)))
         if not chosen.is_dir():
-            raise DataError(
-                f"AELIB_DATA must name an existing folder; received {named!r}: create it or correct the variable"
-            )
+            remedy = "create it or correct the variable"
+            raise DataError(f"AELIB_DATA must name an existing folder; received {named!r}: {remedy}")
         return chosen
     return repository_file("data") if IN_CHECKOUT else Path(user_cache_dir("aelib", appauthor=False))
 

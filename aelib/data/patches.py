@@ -61,10 +61,8 @@ def cut_patches(pictures, size: int, count: int, seed: int) -> tuple[np.ndarray,
     pictures = map(np.asarray, pictures.values() if isinstance(pictures, dict) else pictures)
     pictures = [picture[..., None] if picture.ndim == 2 else picture for picture in pictures]
     if not pictures or any(p.ndim != 3 or p.shape[2] != pictures[0].shape[2] for p in pictures):
-        raise ValueError(
-            "pictures must be one or more arrays (height, width) or (height, width, channels), all with the "
-            f"same channels; received shapes {[picture.shape for picture in pictures]}"
-        )
+        expected = "one or more arrays (height, width) or (height, width, channels), all with the same channels"
+        raise ValueError(f"pictures must be {expected}; received shapes {[p.shape for p in pictures]}")
     size = _validation.integer(size, "size", maximum=min(min(picture.shape[:2]) for picture in pictures))
     count = _validation.integer(count, "count", minimum=0)
     rng = np.random.default_rng(_validation.seed(seed))
