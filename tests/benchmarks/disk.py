@@ -1,4 +1,4 @@
-"""20 GB of simulated images, trained on from disk in batches, on each backend: speed, and how memory stays.
+"""Train on 20 GB of simulated images from disk, on each backend: speed, and whether memory stays constant.
 
 The files are bytes, 28x28 as the digits are: noise around a bright square, ten files of 2 GB. They are removed at the
 end.
@@ -11,9 +11,10 @@ import threading
 import time
 
 import numpy as np
-from bench import COLOURS, answer, child, publish
+from bench import COLORS, answer, child, publish
 
 FILES, PER_FILE, BATCH = 10, 2_600_000, 4096
+RUN = 64  # neighboring images that stay together, because a disk reads them in one go; divides PER_FILE and BATCH
 
 
 def write(folder):
@@ -28,18 +29,46 @@ def write(folder):
         array.flush()
 
 
+def batches_of(paths):
+    """Return a PyDataset of (images, images) that draws runs of RUN neighbors from anywhere in the .npy files."""
+    import keras
+
+    runs_per_file = PER_FILE // RUN
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self):
+            super().__init__()
+            self.runs = np.random.default_rng(0).permutation(len(paths) * runs_per_file)
+
+        def __len__(self):
+            return -(-len(self.runs) * RUN // BATCH)
+
+        def __getitem__(self, index):
+            # Opened for each run: what stays mapped would count as memory of the process.
+            parts = []
+            for run in self.runs[index * BATCH // RUN : (index + 1) * BATCH // RUN]:
+                file, number = divmod(run, runs_per_file)
+                parts.append(np.load(paths[file], mmap_mode="r")[number * RUN : (number + 1) * RUN].copy())
+            images = np.divide(np.concatenate(parts)[..., None], 255, dtype="float32")
+            return images, images
+
+    return Batches()
+
+
 def measure(folder):
-    """One pass over all images; memory is looked at four times a second, from the hundredth batch on."""
+    """Train for one epoch on all images; memory is measured four times a second."""
     import psutil
 
     from aelib import models, quiet, training
 
     with quiet():
-        import keras  # noqa: F401
-    batches = training.ImageFiles(sorted(f"{folder}/{name}" for name in os.listdir(folder)), BATCH, run=64)
-    model = models.Autoencoder(models.mlp_encoder((28, 28, 1), 8, (32,)), models.mlp_decoder((28, 28, 1), 8, (32,)))
-    model.build((None, 28, 28, 1))
-    training.glorot_start(model, factor=4)
+        import keras
+    batches = batches_of(sorted(f"{folder}/{name}" for name in os.listdir(folder)))
+    wide = {"kernel_initializer": keras.initializers.VarianceScaling(16, "fan_avg", "uniform")}
+    shape, latent_dim, hidden = (28, 28, 1), 8, (32,)
+    encoder = models.mlp_encoder(shape, latent_dim, hidden, **wide)
+    model = models.Autoencoder(encoder, models.mlp_decoder(shape, latent_dim, hidden, **wide))
+    model.build((None, *shape))
     process, seen, over = psutil.Process(), [], threading.Event()
 
     def watch():
@@ -53,9 +82,9 @@ def measure(folder):
     over.set()
     tenth = len(seen) // 10
     return {
-        "images": batches.count,
+        "images": len(batches.runs) * RUN,
         "seconds": seconds,
-        "mse": history.mse[-1],
+        "mse": history.history["mse"][-1],
         "early_mb": max(seen[tenth : 2 * tenth]),
         "late_mb": max(seen[-tenth:]),
         "peak_mb": max(seen),
@@ -68,7 +97,7 @@ def main():
         write(folder)
         size = sum(os.path.getsize(f"{folder}/{name}") for name in os.listdir(folder))
         found = {}
-        for backend in COLOURS:
+        for backend in COLORS:
             found[backend] = child(__file__, folder, backend=backend)
             told = {key: value for key, value in found[backend].items() if key != "seen_mb"}
             print(backend, told, file=sys.stderr, flush=True)
@@ -89,7 +118,7 @@ def main():
         axes = figure.subplots()
         for backend, run in found.items():
             x = np.linspace(0, run["seconds"], len(run["seen_mb"]))
-            axes.plot(x, run["seen_mb"], color=COLOURS[backend], label=backend)
+            axes.plot(x, run["seen_mb"], color=COLORS[backend], label=backend)
         axes.axhline(size / 1e6, color="black", linewidth=1, linestyle="--")
         axes.annotate("the images", (0.02, size / 1e6), xycoords=("axes fraction", "data"), va="top", fontsize=8)
         axes.set_yscale("log")
@@ -97,7 +126,7 @@ def main():
         axes.set_ylabel("memory of the process, MB")
         axes.legend()
 
-    header = ("backend", "images on disk", "one pass", "images a second", "memory, second tenth", "last tenth", "peak")
+    header = ("backend", "images on disk", "one epoch", "images a second", "memory, second tenth", "last tenth", "peak")
     publish("disk", header, rows, {"runs": found, "bytes": size}, draw)
 
 

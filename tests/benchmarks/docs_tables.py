@@ -1,4 +1,4 @@
-"""Copy the tables that the benchmarks left into docs/benchmarks.md and docs/costs.md, each between its marks."""
+"""Copy the tables of the benchmarks into docs/benchmarks.md and docs/costs.md, each between its marks."""
 
 import re
 
@@ -9,7 +9,7 @@ MARKS = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
 def filled(text):
-    """The text with the newest table in every place for one; a table that was not made anew stays as it is."""
+    """Return the text with the newest table between each pair of marks; without a new table the old one stays."""
 
     def table(found):
         path = OUT / f"{found[2]}.md"

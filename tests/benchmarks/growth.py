@@ -1,4 +1,4 @@
-"""How the cost of a training pass grows: with the images (5k, 20k, 60k) and with the latent (2 to 256)."""
+"""How the cost of a training epoch grows: with the images (5k, 20k, 60k) and with the latent dimension (2 to 256)."""
 
 import statistics
 import sys
@@ -10,8 +10,8 @@ COUNTS, LATENTS, ROUNDS = (5_000, 20_000, 60_000), (2, 8, 32, 64, 128, 256), 3
 
 
 def measure():
-    """{"images": {count: seconds of a pass}, "latent": {latent_dim: ...}} of the lecture's network at batch 256."""
-    from aelib import data, models, quiet, training
+    """Return {"images": {count: seconds}, "latent": {latent_dim: seconds}} of an epoch of the lecture's network."""
+    from aelib import data, initializers, models, quiet, training
 
     with quiet():
         import keras  # noqa: F401
@@ -19,11 +19,9 @@ def measure():
     images = np.concatenate([loaded.train, loaded.val])
 
     def seconds(count, latent_dim):
-        model = training.centred_start(models.lecture_autoencoder(latent_dim), images[:2000])
-        times = training.fit(
-            model, images[:count], epochs=5, batch_size=256, learning_rate=0.005, verbose=False
-        ).seconds
-        return min(np.diff(times))
+        model = initializers.data_dependent(models.lecture_autoencoder(latent_dim), images[:2000])
+        settings = {"epochs": 5, "batch_size": 256, "learning_rate": 0.005, "verbose": False}
+        return min(np.diff(training.fit(model, images[:count], **settings).history["seconds"]))
 
     found = {"images": {}, "latent": {}}
     for count in COUNTS:
@@ -51,13 +49,12 @@ def main():
             x = np.array(list(values))
             axes.plot(x, list(values.values()), "o", color="#0072b2")
             axes.plot(x, np.polyval(lines[kind], x), color="black", linewidth=1)
-            axes.set_xlabel("images" if kind == "images" else "entries of the code (20,000 images)")
+            axes.set_xlabel("images" if kind == "images" else "latent dimensions (20,000 images)")
             axes.set_ylim(0, 1.1 * max(values.values()))
-        figure.axes[0].set_ylabel("seconds of a pass")
+        figure.axes[0].set_ylabel("seconds per epoch")
 
-    publish(
-        "growth", ("grows with", "at", "a pass takes", "a straight line says"), rows, {"runs": runs}, draw, (8, 3.2)
-    )
+    header = ("grows with", "at", "an epoch takes", "a straight line says")
+    publish("growth", header, rows, {"runs": runs}, draw, (8, 3.2))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import pandas
 from bench import CHECKOUT, publish
 
 from aelib.series.spec import load_series
-from aelib.series.table import metrics
 
 PLAN = {
     "quick": {"backend": "tensorflow,jax,torch", "seed": "0..9"},
@@ -25,7 +24,7 @@ PLAN = {
 
 
 def sweep(name, profile, workers):
-    """The table of a sweep; None of its exit codes is a reason to stop, for the table says it all."""
+    """Return the table of a sweep. Missed targets and failed points do not stop it: they are in the table."""
     out = CHECKOUT / "sweeps" / f"matrix-{profile}"
     grids = [f"--grid={axis}={values}" for axis, values in PLAN[profile].items()]
     command = [sys.executable, "-m", "aelib", "sweep", name, "--profile", profile, *grids]
@@ -36,16 +35,16 @@ def sweep(name, profile, workers):
 
 
 def judged(target, values):
-    """(mean, standard deviation, worst, deviations from the mean to the bound, whether the bound is tight)."""
+    """Return (mean, standard deviation, worst, standard deviations from mean to bound, whether the bound is tight)."""
     sign = 1 if target.op == "<=" else -1
-    mean, deviation, worst = values.mean(), values.std(ddof=1), (values * sign).max() * sign
+    mean, stddev, worst = values.mean(), values.std(ddof=1), (values * sign).max() * sign
     inside = sign * (target.bound - mean)
-    margin = inside / deviation if deviation > 0 else float("inf") if inside >= 0 else float("-inf")
-    return mean, deviation, worst, margin, sign * target.bound <= sign * worst + 2 * deviation + 1e-12
+    margin = inside / stddev if stddev > 0 else float("inf") if inside >= 0 else float("-inf")
+    return mean, stddev, worst, margin, sign * target.bound <= sign * worst + 2 * stddev + 1e-12
 
 
 def again(backend, table):
-    """Names of metrics that differ when seed 0 is executed anew, two notebooks at a time."""
+    """Return the names of metrics that differ when seed 0 is executed again, two notebooks at a time."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "aelib", "run", "--profile", "quick", "--jobs", "2", "--backend", backend]
         subprocess.run([*command, "--out", out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -54,10 +53,9 @@ def again(backend, table):
     found = []
     for one in notebooks:
         rows = table[(table.notebook == one["name"]) & (table.backend == backend) & (table.seed == 0)]
-        before = metrics(rows.iloc[0].dropna())
-        found += [
-            f"{one['name']}: {key}" for key in before | one["metrics"] if before.get(key) != one["metrics"].get(key)
-        ]
+        before = rows.iloc[0].filter(like="metric.").dropna().rename(lambda name: name.removeprefix("metric."))
+        now = one["metrics"]
+        found += [f"{one['name']}: {name}" for name in {**before, **now} if before.get(name) != now.get(name)]
     return found
 
 
@@ -71,16 +69,16 @@ def main():
         for target in series[name].profiles[profile].targets:
             values = table[f"metric.{target.metric}"]
             whole = len(values.dropna()) == len(table) and (table.status == "passed").all()
-            mean, deviation, worst, margin, tight = judged(target, values.dropna())
+            mean, stddev, worst, margin, tight = judged(target, values.dropna())
             holds = whole and margin >= 2
             good &= bool(holds and tight)
             verdict = ("holds" if holds else "TOO NARROW" if whole else "MISSED") + (", tight" if tight else ", LOOSE")
-            place = f"{name} {profile}"
-            numbers = (f"{one:.4g}" for one in (target.bound, mean, deviation, worst))
+            name_and_profile = f"{name} {profile}"
+            numbers = (f"{one:.4g}" for one in (target.bound, mean, stddev, worst))
             sign = {"<=": "≤", ">=": "≥"}[target.op]
-            rows.append((place, f"{target.metric} {sign}", *numbers, f"{margin:.1f}", len(values), verdict))
-            values_of[place, target.metric] = (values - target.bound) / (deviation or 1)
-            data[f"{place} {target.metric}"] = values.tolist()
+            rows.append((name_and_profile, f"{target.metric} {sign}", *numbers, f"{margin:.1f}", len(values), verdict))
+            values_of[name_and_profile, target.metric] = (values - target.bound) / (stddev or 1)
+            data[f"{name_and_profile} {target.metric}"] = values.tolist()
     quick = pandas.concat([table for (_, profile), table in tables.items() if profile == "quick"])
     differing = {backend: again(backend, quick) for backend in PLAN["quick"]["backend"].split(",")}
     good &= not any(differing.values())
@@ -88,14 +86,24 @@ def main():
     def draw(figure):
         axes = figure.subplots()
         names = [" ".join(key) for key in values_of]
-        for place, values in enumerate(values_of.values()):
-            axes.plot(values, [place] * len(values), "o", color="#0072b2", alpha=0.4)
+        for y, values in enumerate(values_of.values()):
+            axes.plot(values, [y] * len(values), "o", color="#0072b2", alpha=0.4)
         axes.axvline(0, color="black", linewidth=1)
         axes.set_yticks(range(len(names)), names, fontsize=7)
         axes.invert_yaxis()
         axes.set_xlabel("distance to the bound, in standard deviations")
 
-    header = ("", "target", "bound", "mean", "deviation", "worst", "deviations to the bound", "runs", "verdict")
+    header = (
+        "",
+        "target",
+        "bound",
+        "mean",
+        "standard deviation",
+        "worst",
+        "margin in standard deviations",
+        "runs",
+        "verdict",
+    )
     publish("matrix", header, rows, {"values": data, "differing": differing}, draw, (7, 0.22 * len(rows) + 1))
     for backend, names in differing.items():
         print(f"{backend}: seed 0 again, two at a time: " + (", ".join(names) or "the same metrics to the last digit"))
