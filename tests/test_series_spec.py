@@ -1,9 +1,9 @@
 """series.toml: the real one agrees with its notebooks, and a wrong one is refused by its entry."""
 
 import pytest
-from throwaway import TABLE
+from throwaway import TABLE, check, make_series
 
-from aelib.series import document
+from aelib.series import document, runner, spec
 from aelib.series.spec import Parameter, SpecError, UsageError, load_series, series_folder
 
 
@@ -91,3 +91,38 @@ def test_a_number_without_bounds_is_finite_and_a_number_all_the_same(value):
     assert Parameter("rate", "float", 1.0).check(2) == 2.0
     with pytest.raises(UsageError, match="parameter rate must be a number; received"):
         Parameter("rate", "float", 1.0).check(value)
+
+
+@pytest.fixture
+def renamed(tmp_path, monkeypatch):
+    """A series whose parameter `rate` was formerly called `pace`."""
+    spec._warn_of_former_name.cache_clear()
+    folder = make_series(tmp_path / "series", {"one": [check()]})
+    table = (folder / "series.toml").read_text(encoding="utf-8")
+    table = table.replace('rate = { type = "float"', 'rate = { type = "float", formerly = "pace"')
+    (folder / "series.toml").write_text(table, encoding="utf-8")
+    monkeypatch.setenv("AELIB_NOTEBOOKS", str(folder))
+    return folder
+
+
+def test_a_former_name_of_a_parameter_works_with_a_warning(renamed, capsys):
+    (plan,) = runner.plan(["one"], "standard", "tensorflow", [("pace", "2.5")])
+    assert (plan.parameters["rate"], "pace" in plan.parameters) == (2.5, False)
+    warning = "warning: parameter pace is now called rate; the next release knows rate only\n"
+    assert capsys.readouterr().err == warning
+
+
+def test_a_former_name_works_in_a_grid_with_one_warning_for_all_points(renamed, capsys):
+    pytest.importorskip("pandas")
+    from aelib.series import sweep
+
+    _, points = sweep.plan("one", ["backend=tensorflow", "pace=0.25,2"], "standard", "tensorflow", [("seed", "1")])
+    assert [point.parameters["rate"] for point in points] == [0.25, 2.0]
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_former_name_is_checked_as_the_present_one(renamed):
+    with pytest.raises(UsageError, match="parameter rate must be a number above 0 and at most 10; received '11.0'"):
+        runner.plan(["one"], "standard", "tensorflow", [("pace", "11")])
+    with pytest.raises(UsageError, match="parameter rate is given 2 times"):
+        runner.plan(["one"], "standard", "tensorflow", [("pace", "1"), ("rate", "2")])
