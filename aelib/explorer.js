@@ -82,8 +82,8 @@
 
       context.clearRect(0, 0, 2 * SIDE, 2 * SIDE);
       context.drawImage(marks, 0, 0);
-      context.strokeStyle = data.ink;
-      context.lineWidth = 2;
+      context.strokeStyle = getComputedStyle(host).color; // of the page's text, light or dark
+      context.lineWidth = 1;
       context.beginPath();
       context.moveTo(toX(x), 0); context.lineTo(toX(x), 2 * SIDE);
       context.moveTo(0, toY(y)); context.lineTo(2 * SIDE, toY(y));

@@ -17,7 +17,7 @@ from PIL import Image
 
 from aelib import _validation as validation
 from aelib._deprecated import renamed_arguments
-from aelib._figure import INK, label_marks, tile
+from aelib._figure import label_marks, tile
 
 MARK = 'class="aelib-explorer"'  # of the element that SCRIPT replaces with a map
 SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
@@ -100,7 +100,6 @@ def explore(
         "names": names,
         "marks": marks,
         "colors": colors,
-        "ink": INK,
         "images": _png(images, columns),
     }
     alt = f"Decoded images over the latent plane, {points} by {points}"

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from aelib import _validation as validation
 from aelib._deprecated import renamed_names
 from aelib._figure import COLORS, INK, MAX_WIDTH, Picture, axes, label_marks, tile
 
-__all__ = ["COLORS", "INK", "STYLES", "Picture", "axes", "code_map", "curves", "image_grid", "image_rows", "mosaic"]
+__all__ = ["COLORS", "MAX_WIDTH", "Picture", "axes", "code_map", "curves", "image_grid", "image_rows", "mosaic"]
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 __getattr__ = renamed_names(__name__, {"COLOURS": f"{__name__}.COLORS"})
 
@@ -128,14 +129,15 @@ def code_map(
     for index, (name, mark, color) in enumerate(zip(names, marks, colors, strict=True)):
         text = TextPath((0, 0), mark, size=9)
         box = text.get_extents()
-        marker = Path(text.vertices - (box.min + box.max) / 2, text.codes)
+        marker = Path(np.asarray(text.vertices) - np.mean([box.min, box.max], axis=0), text.codes)
+        x, y = points[indices == index].T
         # A marker's size is the square of its longer side in points: letters of 9 points then.
         area = max(box.width, box.height) ** 2
-        ax.scatter(*points[indices == index].T, s=area, marker=marker, linewidths=0.2, color=color, label=name)
+        ax.scatter(x, y, s=area, marker=marker, linewidths=0.2, color=color, label=name)
     if marks != names:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=9, frameon=False)
     ax.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
-    return ax.figure
+    return cast(Figure, ax.figure)
 
 
 def curves(
@@ -182,9 +184,9 @@ def curves(
         low, high = ax.get_ylim()
         # Within one decade the major ticks alone would leave an axis with a single number.
         ax.yaxis.set_minor_formatter("{x:g}" if high / low < 15 else NullFormatter())
-    outside = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3} if len(lines) > 5 else {}
+    outside: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 3} if len(lines) > 5 else {}
     ax.legend(frameon=False, **outside)
-    return ax.figure
+    return cast(Figure, ax.figure)
 
 
 def _points(values, name):

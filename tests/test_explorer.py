@@ -139,7 +139,7 @@ def test_labels_of_any_kind_have_a_mark_and_a_color(labels, names, marks):
 def test_the_map_uses_the_colors_of_the_code_map_and_no_other():
     data, *_ = parts(explore())
     drawn = [to_hex(group.get_facecolor()[0]).upper() for group in PICTURE.axes[0].collections]
-    assert data["colors"] == drawn and data["ink"] == plots.INK
+    assert data["colors"] == drawn
     outlines = {"#767676", "#3584e4"}
     assert set(re.findall("#[0-9a-fA-F]{3,6}\\b", explorer.SCRIPT)) == outlines
 
