@@ -28,13 +28,14 @@ def check_pair(model: keras.Model, x: Any, y: Any, names: tuple[str, str]) -> tu
         ValueError: for shapes that do not fit, which the loss would broadcast, targets that the activation of the
             output does not reach, or a model with several outputs.
     """
-    x = _validation.numeric(x, names[0])
+    x = _validation.numeric(x, names[0], finite=True)
     expected = _input_shape(model)
-    known = [n if size is None else size for size, n in zip(expected or (), x.shape, strict=False)]
-    if expected and (len(expected) != x.ndim or known != list(x.shape)):
+    # Without the first axis: a Sequential without an Input keeps the size of its first batch.
+    sizes = zip((expected or ())[1:], x.shape[1:], strict=False)
+    if expected and (len(expected) != x.ndim or any(size not in (None, n) for size, n in sizes)):
         wanted = ", ".join(map(str, ("n", *expected[1:])))
         raise ValueError(f"{names[0]} must have shape ({wanted}), the model's input; received {x.shape}")
-    y, name = (x, names[0]) if y is None else (_validation.numeric(y, names[1]), names[1])
+    y, name = (x, names[0]) if y is None else (_validation.numeric(y, names[1], finite=True), names[1])
     wanted = (len(x), *_output_shape(model, x)[1:])
     if y.shape != wanted:
         raise ValueError(f"{name} must have the shape of the output, {wanted}; received {y.shape}")

@@ -67,6 +67,7 @@ def array(values: Any, name: str) -> np.ndarray:
             values = [array(value, name) for value in values]
         elif hasattr(values, "detach"):
             values = values.detach().cpu()
+            values = values.float() if "bfloat16" in str(values.dtype) else values  # which NumPy does not have
         result = np.asarray(values)
     except (ValueError, TypeError, RuntimeError):
         raise ValueError(f"{name} must be an array; received {_shown(values)}") from None

@@ -14,8 +14,11 @@ from aelib import _deprecated, _validation
 # The order of scikit-image's spline through the centers of the small pixels.
 UPSAMPLINGS = {"nearest": 0, "bilinear": 1, "bicubic": 3}
 
+_LAYERS = {"Gaussian": "ClippedGaussianNoise", "Masking": "MaskingNoise", "SaltAndPepper": "SaltAndPepperNoise"}
 __getattr__ = _deprecated.renamed_names(
-    __name__, {name: f"aelib.layers.noise.{name}" for name in ("Gaussian", "Masking", "SaltAndPepper")}
+    __name__,
+    {old: f"aelib.layers.noise.{old}" for old in _LAYERS},
+    instead={old: f"aelib.layers.{new}" for old, new in _LAYERS.items()},
 )
 
 

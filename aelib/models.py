@@ -12,6 +12,9 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import ArrayLike
 
+# Imported so that Keras knows the penalties and the optimizer that a file of a model may hold.
+import aelib.regularizers
+import aelib.training  # noqa: F401
 from aelib import _validation
 from aelib.layers import DepthToSpace
 

@@ -1,5 +1,7 @@
 """Deprecated: the layers are in `aelib.layers`, the penalties in `aelib.regularizers`."""
 
+import aelib.layers
+import aelib.regularizers  # noqa: F401 # registers the classes of saved models
 from aelib._deprecated import renamed_names
 
 _LAYERS = ("Dictionary", "SparsityPenalty", "TopK", "UnrolledEncoder")

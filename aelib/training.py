@@ -179,7 +179,10 @@ def fit(
         data = {"x": x, "y": y, "batch_size": batch_size}
         first = x[:batch_size], y[:batch_size]
     if validation_data is not None and not _is_dataset(validation_data):
-        inputs, targets, *weights = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        given = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        if len(given) not in (2, 3):
+            raise ValueError(f"validation_data must be inputs, a pair or a dataset; received a tuple of {len(given)}")
+        inputs, targets, *weights = given
         names = ("validation_data", "the targets of validation_data")
         validation_data = (*check_pair(model, inputs, targets, names), *weights)
     if seed is not None:
@@ -202,7 +205,8 @@ def fit(
 
 def _is_dataset(x) -> bool:
     """Return whether Keras's `fit` takes x as a source of batches of its own, not as an array."""
-    return not isinstance(x, dict | list | tuple) and not hasattr(x, "shape")
+    has_batches = hasattr(x, "__iter__") or hasattr(x, "__getitem__")
+    return has_batches and not isinstance(x, dict | list | str | tuple) and not hasattr(x, "shape")
 
 
 def _batches_per_epoch(x, batch_size):
