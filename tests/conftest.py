@@ -1,7 +1,34 @@
-"""Which of the tests are run, and what the end of a run says of those that were skipped."""
+"""Which of the tests are run, what the end of a run says of those that were skipped, and shared fixtures."""
 
 import os
 from collections import Counter
+
+import pytest
+
+
+@pytest.fixture
+def set_dtype_policy():
+    """A function that sets Keras's dtype policy for one test."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture
+def passed_on(monkeypatch):
+    """What reaches Keras's `fit`, which does not train here: [inputs, targets, *validation_data]."""
+    import keras
+
+    seen = []
+
+    def record(self, x, y=None, validation_data=None, **kwargs):
+        seen[:] = [x, y, *(validation_data or ())]
+        return keras.callbacks.History()
+
+    monkeypatch.setattr(keras.Model, "fit", record)
+    return seen
 
 
 def pytest_collection_modifyitems(config, items):
@@ -17,7 +44,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """One line per reason: how many tests were skipped, and how to get what they need (tests/needs.py)."""
+    """Write one line per reason: how many tests were skipped, and how to get what they need (tests/needs.py)."""
     reasons = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
     for reason, count in reasons.items():
         terminalreporter.write_line(f"{count} skipped, {reason.removeprefix('Skipped: ')}")

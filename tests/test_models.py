@@ -11,9 +11,12 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
+from helpers import dense_layers, images_like, refusal
 from keras import layers, ops
 
 from aelib import metrics, models, training
+from aelib.layers import SparsityPenalty
+from aelib.regularizers import L1Sparsity
 
 INSTALLED = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 
@@ -34,10 +37,6 @@ class SquaredCodes(layers.Layer):
         return {**super().get_config(), "weight": self.weight}
 
 
-def images_like(shape, count=6, seed=0):
-    return np.random.default_rng(seed).random((count, *shape), dtype=np.float32)
-
-
 def dense_net(shape=(8, 8, 1), penalty=None, **kwargs):
     encoder = models.mlp_encoder(shape, 3, hidden=(16,), **kwargs)
     return models.Autoencoder(encoder, models.mlp_decoder(shape, 3, hidden=(16,)), penalty)
@@ -48,16 +47,10 @@ def conv_net(shape=(8, 8, 3), penalty=None):
     return models.Autoencoder(encoder, models.conv_decoder(shape, 5, filters=(4,)), penalty)
 
 
-def dense_layers(model):
-    return [
-        layer for part in (model.encoder, model.decoder) for layer in part.layers if isinstance(layer, layers.Dense)
-    ]
-
-
 # The oracle: every layer in NumPy, in double precision
 
 
-def randomise(model, seed=0):
+def randomize(model, seed=0):
     """Weights that show in the output: offsets and running statistics do not stay at 0 and 1."""
     random = np.random.default_rng(seed)
     for variable in model.weights:
@@ -125,7 +118,7 @@ FORWARD = {
 # The lecture's network
 
 
-def test_lecture_network_has_the_lectures_widths_and_nothing_but_sigmoid_layers():
+def test_lecture_network_has_the_widths_of_the_lecture_and_nothing_but_sigmoid_layers():
     model = models.lecture_autoencoder()
     widths = [784, 512, 128, 32, 2, 32, 128, 512, 784]
     dense = dense_layers(model)
@@ -139,7 +132,7 @@ def test_lecture_network_has_the_lectures_widths_and_nothing_but_sigmoid_layers(
 
 @pytest.mark.backend
 def test_lecture_network_computes_what_numpy_computes():
-    model = randomise(models.lecture_autoencoder())
+    model = randomize(models.lecture_autoencoder())
     images = images_like((28, 28, 1))
     codes = forward(model.encoder, images)
     expected = forward(model.decoder, codes)
@@ -171,8 +164,8 @@ def test_lecture_network_has_a_code_of_the_size_asked_for(latent_dim):
     ],
 )
 def test_dense_encoder_and_decoder_compute_what_numpy_computes(shape, hidden, activation, last):
-    encoder = randomise(models.mlp_encoder(shape, 3, hidden, activation, last))
-    decoder = randomise(models.mlp_decoder(shape, 3, hidden[::-1], activation, last))
+    encoder = randomize(models.mlp_encoder(shape, 3, hidden, activation, last))
+    decoder = randomize(models.mlp_decoder(shape, 3, hidden[::-1], activation, last))
     images = images_like(shape)
     codes = forward(encoder, images)
     model = models.Autoencoder(encoder, decoder)
@@ -186,8 +179,8 @@ def test_dense_encoder_and_decoder_compute_what_numpy_computes(shape, hidden, ac
     [((8, 8, 1), (3,), 1), ((8, 12, 3), (4, 6), 5), pytest.param((8, 8, 3), (4,), 5, marks=pytest.mark.backend)],
 )
 def test_convolutional_encoder_and_decoder_compute_what_numpy_computes(shape, filters, latent_channels):
-    encoder = randomise(models.conv_encoder(shape, latent_channels, filters))
-    decoder = randomise(models.conv_decoder(shape, latent_channels, filters[::-1]))
+    encoder = randomize(models.conv_encoder(shape, latent_channels, filters))
+    decoder = randomize(models.conv_decoder(shape, latent_channels, filters[::-1]))
     images = images_like(shape, count=3)
     codes = forward(encoder, images)
     shrink = 2 ** len(filters)
@@ -208,17 +201,6 @@ def test_each_filter_halves_the_grid_of_the_code_and_the_decoder_restores_the_im
     assert encoder.output_shape == decoder.input_shape == grid
 
 
-@pytest.mark.backend
-def test_depth_to_space_puts_four_channels_into_a_block_of_pixels():
-    tensor = np.random.default_rng(0).random((2, 3, 5, 12), dtype=np.float32)
-    expected = depth_to_space(tensor)
-    # The first pixel of the second row of the picture is the third of the four channel groups.
-    np.testing.assert_array_equal(expected[0, 1, 0], tensor[0, 0, 0, 6:9])
-    layer = models.DepthToSpace()
-    np.testing.assert_array_equal(ops.convert_to_numpy(layer(tensor)), expected)
-    assert layer.compute_output_shape(tensor.shape) == expected.shape
-
-
 # What is refused
 
 
@@ -228,12 +210,6 @@ MAKERS = {
     "conv_encoder": lambda **given: models.conv_encoder(**{"image_shape": (8, 8, 1), "latent_channels": 2, **given}),
     "conv_decoder": lambda **given: models.conv_decoder(**{"image_shape": (8, 8, 1), "latent_channels": 2, **given}),
 }
-
-
-def refusal(call, error=ValueError):
-    with pytest.raises(error) as caught:
-        call()
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -278,17 +254,13 @@ def test_parts_that_are_no_layers_are_refused_by_name():
     assert refusal(lambda: models.Autoencoder(encoder, np.zeros), TypeError).startswith("decoder must be")
 
 
-def test_depth_to_space_refuses_channels_that_do_not_make_blocks():
-    assert "divisible by 4; received 6" in refusal(lambda: models.DepthToSpace()(np.zeros((2, 2, 2, 6), "float32")))
-
-
 # Encode, decode, reconstruct
 
 
 @pytest.mark.backend
 @pytest.mark.parametrize("make", [dense_net, conv_net])
 def test_codes_and_reconstructions_are_numpy_arrays_whatever_the_batch_size(make):
-    model = randomise(make())
+    model = randomize(make())
     images = images_like(model.encoder.input_shape[1:], count=7)
     codes, reconstruction = model.encode(images), model.reconstruct(images)
     assert type(codes) is type(reconstruction) is np.ndarray and codes.dtype == reconstruction.dtype == np.float32
@@ -317,11 +289,59 @@ def test_a_bad_batch_size_is_named_and_shown(batch_size):
 
 
 def test_looking_at_images_changes_no_weight():
-    model = randomise(conv_net())
+    model = randomize(conv_net())
     before = model.get_weights()
     model.reconstruct(images_like((8, 8, 3)))
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.backend
+def test_every_kind_of_array_is_taken_and_a_mistake_is_named():
+    model = randomize(dense_net())
+    images = images_like(count=4).round()
+    codes = model.encode(images)
+    tensor = ops.convert_to_tensor(images)
+    for other in (images.astype("float64"), images.astype("uint8"), list(images), tensor, list(tensor)):
+        np.testing.assert_allclose(model.encode(other), codes, atol=1e-6)
+    assert refusal(lambda: model.encode("mnist")).startswith("x must be ")
+    assert refusal(lambda: model.decode(np.array([["a"]]))).startswith("x must be ")
+
+
+@pytest.mark.backend
+@pytest.mark.only_on("torch")
+def test_tensors_that_require_a_gradient_are_taken():
+    import torch
+
+    model, images = dense_net(), images_like()
+    np.testing.assert_array_equal(
+        model.reconstruct(torch.tensor(images, requires_grad=True)), model.reconstruct(images)
+    )
+
+
+def test_the_builders_draw_weights_from_the_initializer_they_are_given():
+    shape, ones = (8, 8, 1), keras.initializers.Ones()
+    for given in (ones, "ones", {"class_name": "Ones", "config": {}}):
+        both = models.mlp_encoder(shape, 2, (4,), kernel_initializer=given)
+        both = models.Autoencoder(both, models.mlp_decoder(shape, 2, (4,), kernel_initializer=given))
+        assert all(np.all(layer.get_weights()[0] == 1) for layer in dense_layers(both))
+    lecture = models.lecture_autoencoder(kernel_initializer=ones)
+    assert all(np.all(layer.get_weights()[0] == 1) for layer in dense_layers(lecture))
+
+
+def test_the_layers_of_a_network_draw_weights_of_their_own_from_one_initializer_without_a_seed():
+    initializer = keras.initializers.VarianceScaling(16, "fan_avg", "uniform")
+    hidden = models.mlp_encoder((4, 4, 1), 16, (16, 16), kernel_initializer=initializer).layers[1:]
+    first, second, third = (layer.get_weights()[0] for layer in hidden)
+    assert np.all(first != second) and np.all(second != third)
+
+
+def test_dense_weights_are_glorots_unless_an_initializer_is_given():
+    for layer in dense_layers(models.lecture_autoencoder())[:3]:
+        kernel = layer.get_weights()[0]
+        limit = np.sqrt(6 / sum(kernel.shape))
+        assert 0.99 * limit < np.abs(kernel).max() <= limit * (1 + 1e-6)
+        assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.02)
 
 
 # A penalty between encoder and decoder
@@ -329,7 +349,7 @@ def test_looking_at_images_changes_no_weight():
 
 @pytest.mark.backend
 def test_penalty_reaches_the_training_loss_and_leaves_the_reconstruction_alone():
-    plain = randomise(dense_net())
+    plain = randomize(dense_net())
     model = dense_net(penalty=SquaredCodes(0.5))
     images = images_like((8, 8, 1), count=10)
     model.reconstruct(images)
@@ -381,7 +401,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     answers = {}
     for name, make in FILES.items():
-        model = randomise(make(), seed=len(name))
+        model = randomize(make(), seed=len(name))
         images = images_like(model.encoder.input_shape[1:])
         answers[name] = model.encode(images), model.reconstruct(images), model.get_weights()
         model.save(folder / f"{name}.keras")
@@ -389,7 +409,7 @@ def saved(tmp_path_factory):
     readers = {}
     for backend in INSTALLED:
         (folder / backend).mkdir()
-        # JAX compiles every operation it meets once: not optimising that takes half the time.
+        # JAX compiles every operation it meets once: not optimizing that takes half the time.
         environment = {**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": "--xla_backend_optimization_level=0"}
         command = [sys.executable, "-c", READER, str(folder)]
         pipe = subprocess.PIPE
@@ -442,12 +462,26 @@ def test_a_penalty_keeps_its_weight_through_a_file(tmp_path):
     assert keras.saving.load_model(tmp_path / "model.keras").penalty.weight == 0.25
 
 
+@pytest.mark.backend
 def test_a_trained_and_compiled_model_goes_on_training_from_a_file(tmp_path):
     model = dense_net(penalty=SquaredCodes(0.25))
-    images = images_like((8, 8, 1), count=10)
-    training.fit(model, images, epochs=2, batch_size=5, verbose=False)
+    images = images_like(count=10)
+    training.fit(model, images, epochs=2, batch_size=5, verbose=0)
     model.save(tmp_path / "trained.keras")
     loaded = keras.saving.load_model(tmp_path / "trained.keras")
     np.testing.assert_array_equal(loaded.reconstruct(images), model.reconstruct(images))
-    assert loaded.optimizer.iterations == model.optimizer.iterations == 4
-    training.fit(loaded, images, epochs=1, batch_size=5, verbose=False)
+    assert type(loaded.optimizer) is training.ScheduledAdam and loaded.optimizer.steps == 4
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations) == 4
+    assert [float(loaded.optimizer.learning_rate)] == pytest.approx([float(model.optimizer.learning_rate)])
+    before = loaded.get_weights()
+    training.fit(loaded, images, epochs=1, batch_size=5, verbose=0)
+    assert all(np.any(old != new) for old, new in zip(before, loaded.get_weights(), strict=True))
+
+
+def test_a_compiled_model_is_read_by_a_process_that_imports_the_models_alone(tmp_path):
+    model = dense_net(penalty=SparsityPenalty(L1Sparsity(0.25)))
+    training.fit(model, images_like(), epochs=1, verbose=0)
+    model.save(tmp_path / "trained.keras")
+    read = f"import keras, aelib.models; print(keras.saving.load_model({str(tmp_path / 'trained.keras')!r}).optimizer)"
+    done = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True)
+    assert "ScheduledAdam" in done.stdout, done.stderr

@@ -1,0 +1,99 @@
+"""What the tests of the teaching modules share: random images, a backend's own gradients, messages of errors."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from aelib import models
+
+
+def images_like(shape=(8, 8, 1), count=6, seed=0, low=0.0, high=1.0):
+    """Return uniform random float32 images (count, *shape)."""
+    return np.random.default_rng(seed).uniform(low, high, (count, *shape)).astype("float32")
+
+
+def blobs(count=20, seed=0):
+    """Return images (count, 8, 8, 1) with structure to learn: a bright spot whose position varies, a little noise."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:8, :8]
+    center = random.uniform(2, 6, (2, count, 1, 1))
+    spots = np.exp(-((rows - center[0]) ** 2 + (columns - center[1]) ** 2) / 6)[..., None]
+    return np.clip(spots + random.normal(0, 0.02, spots.shape), 0, 1).astype("float32")
+
+
+def codes_like(*shape, seed=0):
+    """Return numbers in (0.02, 0.98), which every penalty takes and none clips."""
+    return images_like(shape[1:], shape[0], seed, 0.02, 0.98)
+
+
+def refusal(call, error=ValueError):
+    """Return the message with which a call is refused; it is one line."""
+    with pytest.raises(error) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def value(tensor):
+    return float(ops.convert_to_numpy(tensor))
+
+
+def gradient(function, values):
+    """Return the gradient of a scalar function of one tensor by the backend; zeros where the two are not connected."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        point = tf.Variable(values)
+        with tf.GradientTape() as tape:
+            result = function(tf.convert_to_tensor(point))
+        return tape.gradient(result, point, unconnected_gradients=tf.UnconnectedGradients.ZERO).numpy()
+    if backend == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(values))
+    import torch
+
+    point = torch.tensor(values, requires_grad=True)
+    result = function(point)
+    if result.requires_grad:
+        result.backward()
+    return np.zeros_like(values) if point.grad is None else point.grad.numpy()
+
+
+def dense_layers(model):
+    """Return the dense layers of an `Autoencoder` in order."""
+    both = [*model.encoder.layers, *model.decoder.layers]
+    return [layer for layer in both if isinstance(layer, layers.Dense)]
+
+
+def steep(seed=0):
+    """Return Glorot's initializer times 4, with a seed."""
+    return keras.initializers.VarianceScaling(16, "fan_avg", "uniform", seed=seed)
+
+
+def autoencoder(
+    shape=(8, 8, 1), hidden=(16,), latent_dim=3, penalty=None, initializer=None, latent_activation="sigmoid"
+):
+    """Build a small dense `Autoencoder` of sigmoids, with the same weights each time."""
+    initializer = initializer or steep()
+    encoder = models.mlp_encoder(
+        shape, latent_dim, hidden, latent_activation=latent_activation, kernel_initializer=initializer
+    )
+    decoder = models.mlp_decoder(shape, latent_dim, hidden[::-1], kernel_initializer=initializer)
+    return models.Autoencoder(encoder, decoder, penalty)
+
+
+def weights_of(model):
+    """Return [(kernel, bias), ...] of the dense layers in double precision."""
+    return [tuple(np.array(array, "float64") for array in layer.get_weights()) for layer in dense_layers(model)]
+
+
+def activations(weights, images):
+    """Return the outputs of a chain of sigmoid layers by NumPy, the flattened images first."""
+    values = [np.reshape(images, (len(images), -1)).astype("float64")]
+    for kernel, bias in weights:
+        values.append(1 / (1 + np.exp(-(values[-1] @ kernel + bias))))
+    return values
