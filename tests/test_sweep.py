@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from throwaway import Finished, check, make_series, start
 
+from aelib.series.sweep import plan
 from aelib.series.sweep_table import summary
 
 # A point of rate 3 fails, one above 0.6 misses its target; each execution leaves a file in $SEEN.
@@ -50,7 +52,7 @@ def table(out):
 
 def test_a_grid_gives_a_row_per_point_and_a_failing_point_is_a_row_with_its_cause(series, tmp_path, seen):
     out = tmp_path / "out"
-    done = sweep(series, out, seen, "--grid", "rate=0.5,0.65,3", "--grid", "seed=0..1", "--workers", 2)
+    done = sweep(series, out, seen, "--grid", "rate=0.5,0.65,3", "--grid", "seed=0..1", "--workers", 2, "-v")
     assert done.code == 3, done.stderr
     frame = table(out)
     assert list(zip(frame["rate"], frame["seed"], strict=True)) == [
@@ -61,6 +63,7 @@ def test_a_grid_gives_a_row_per_point_and_a_failing_point_is_a_row_with_its_caus
     assert frame["cause"].iloc[5] == "cell 1 raised RuntimeError: three is too much"
     assert "RuntimeError: three is too much" in done.stdout
     assert done.stderr.count("of 6: ") == 6
+    assert re.search(r"of 6: rate=0.65 seed=1 missed in [0-9]+ s: .*; error 0.651; trivial 0.9; seed 1\n", done.stderr)
     assert (out / "one.png").read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in out.iterdir()} == {
         "one.csv", "one.parquet", "one.png", ".points", ".aelib-run.lock",
@@ -86,6 +89,15 @@ def test_of_many_points_the_terminal_shows_those_that_did_not_pass():
     shown = summary(rows, varied).splitlines()
     assert len(shown) == 5
     assert shown[2].split() == ["70", "missed", "1", "s", "too", "high"] and shown[-1] == "99 passed, 1 missed"
+
+
+def test_a_grid_may_name_a_parameter_as_it_was_called_before(tmp_path, monkeypatch):
+    settings = make_series(tmp_path, {"one": [check()]}) / "series.toml"
+    settings.write_text(settings.read_text().replace("rate = {", 'rate = { formerly = "speed",'))
+    monkeypatch.setenv("AELIB_NOTEBOOKS", str(tmp_path))
+    _, points = plan("one", ["speed=0.5,0.65"], "quick", "tensorflow", [])
+    assert [point.grid_values for point in points] == [{"rate": "0.5"}, {"rate": "0.65"}]
+    assert [point.parameters["rate"] for point in points] == [0.5, 0.65]
 
 
 def test_an_edited_notebook_is_executed_again(tmp_path, seen):
@@ -122,7 +134,7 @@ def workers_of(process):
     return []
 
 
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, process, seconds=180):
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()

@@ -43,8 +43,9 @@ def plan(name, grids, profile, backend, given) -> tuple[Notebook, list[GridPoint
         if group not in digests:
             notebook = runner.plan([name], profile, chosen_backend, chosen)[0].notebook
             digests[group] = source_digest(notebook, chosen_backend)
-        parameters = notebook.values(profile, chosen)
-        point = GridPoint(notebook.name, chosen_backend, grid_values, parameters, digests[group])
+        # A parameter may be given by a former name.
+        current = {axis if axis == "backend" else notebook.parameter(axis).name: grid_values[axis] for axis in axes}
+        point = GridPoint(notebook.name, chosen_backend, current, notebook.values(profile, chosen), digests[group])
         points[point.digest] = point
     return notebook, list(points.values())
 
