@@ -270,7 +270,10 @@ def test_ctrl_c_ends_the_grader_at_once_and_leaves_no_process(series, tmp_path):
     time.sleep(2)  # for the deaf ones to loop
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
-    said = process.communicate(timeout=60)
+    try:
+        said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130 and "Traceback" not in said[1]
     assert time.monotonic() - begin < 10
     wait_until(lambda: not left_over(before, str(tmp_path)))

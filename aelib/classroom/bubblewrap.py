@@ -27,8 +27,8 @@ def problem() -> str | None:
         return "prlimit is not installed (Debian, Ubuntu: apt install util-linux)"
     # What every submission needs. Packages outside of the environment (PYTHONPATH, pip install --user) are not there.
     command = [*bwrap_args(), *python_args(), "-c", "import numpy"]
-    options = {"stdin": subprocess.DEVNULL, "env": environment("/tmp", ""), "capture_output": True, "text": True}
-    done = subprocess.run(command, **options)
+    variables = environment("/tmp", "")
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, env=variables, capture_output=True, text=True)
     return f"Python in bubblewrap does not work here: {done.stderr.strip()[-200:]}" if done.returncode else None
 
 
@@ -73,7 +73,7 @@ def bwrap_args() -> list[str]:
     for path, source in mounts:
         arguments += [] if source else ["--remount-ro", path]
     return [
-        find(),
+        find() or "bwrap",
         *("--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"),
         *("--cap-drop", "ALL", "--hostname", "sandbox"),
         # In this order: the checkout may itself lie under /tmp.

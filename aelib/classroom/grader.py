@@ -43,7 +43,7 @@ class Grade:
 
 def trusted_namespace(assignment: Assignment) -> dict[str, object]:
     """Execute the set-up of an assignment in this process, and return the names that its tests use."""
-    namespace = {"__name__": "__main__"}
+    namespace: dict[str, object] = {"__name__": "__main__"}
     with redirect_stdout(StringIO()):  # what the set-up prints is for students
         for source in assignment.setup:
             without_magics = re.sub(r"(?m)^\s*[%!].*$", "", source)

@@ -7,6 +7,7 @@ nothing.
 import json
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def pack(value: object, refer: Callable[[object], int | np.ndarray]) -> bytes:
 
     Raises ProtocolError if the value is too large or nested too deeply.
     """
-    blobs = []
+    blobs: list[bytes] = []
     document = json.dumps(_encode(value, refer, blobs, 0)).encode()
     if len(document) > MAX_DOCUMENT_BYTES:
         raise ProtocolError("the lists in the value are too long to be sent; use arrays")
@@ -41,7 +42,7 @@ def pack(value: object, refer: Callable[[object], int | np.ndarray]) -> bytes:
     return struct.pack("<Q", len(body)) + body
 
 
-def unpack(body: bytes, resolve: Callable[[int], object]) -> object:
+def unpack(body: bytes, resolve: Callable[[int], object]) -> Any:
     """Return the value in the body of a message, where `resolve` returns the object for a number given by `refer`.
 
     Raises ProtocolError for any body that `pack` does not make; nothing in it is trusted.

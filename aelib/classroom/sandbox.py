@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import psutil
 
@@ -90,7 +91,7 @@ class Sandbox:
         self._reader = threading.Thread(target=self._count_output, daemon=True)
         self._reader.start()
 
-    def request(self, action: str, **details) -> object:
+    def request(self, action: str, **details) -> Any:
         """Return the answer to a request to sandbox_runner.py, which may take half of the time that is left.
 
         Raises:
@@ -182,7 +183,7 @@ class Sandbox:
 
 def _number(value):
     if type(value) is RemoteObject:
-        return value._number
+        return value._number  # noqa: SLF001 (a public name would hide the student's own attribute)
     raise ProtocolError(f"a {type(value).__name__} cannot be sent")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from time import monotonic
+from typing import Any
 
 from aelib.classroom.sandbox import Limits, Sandbox, SandboxTerminated, StudentError
 
@@ -16,16 +17,16 @@ class StudentNamespace:
     def __init__(self, cells: list[tuple[str, str]], limits: Limits):
         self._cells, self._limits = cells, limits
         self._end = monotonic() + limits.seconds
-        self._sandbox = None
-        self._failures = {}  # label of a cell: why it failed
-        self._fatal_cells = set()  # labels of the cells that ended their process; they are not run again
+        self._sandbox: Sandbox | None = None
+        self._failures: dict[str, str] = {}  # label of a cell: why it failed
+        self._fatal_cells: set[str] = set()  # labels of the cells that ended their process; they are not run again
 
     @property
     def failures(self) -> list[str]:
         """Which cells failed, and why."""
         return [f"{label}: {reason}" for label, reason in self._failures.items()]
 
-    def lookup(self, names: Iterable[str]) -> dict[str, object]:
+    def lookup(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the values of those names that are defined, a RemoteObject for what is not plain.
 
         Raises SandboxTerminated if the time is used up, or the process ends.

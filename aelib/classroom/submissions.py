@@ -33,7 +33,8 @@ def collect(path: str | Path, assignment: Assignment) -> list[Submission]:
     Raises:
         UsageError: there is nothing to grade at this path.
     """
-    path, notebooks = Path(path), {}
+    path = Path(path)
+    notebooks: dict[str, list] = {}
     for parts, size, read in _files(path):
         if parts[-1].startswith(".") or "__MACOSX" in parts or ".ipynb_checkpoints" in parts:
             continue
