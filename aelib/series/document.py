@@ -1,7 +1,7 @@
 """Read notebook files, prepare them for a run, and clean executed ones for publication."""
 
-import ast
 import os
+import symtable
 import sys
 import warnings
 from pathlib import Path
@@ -19,35 +19,26 @@ MAX_STREAM_OUTPUTS = 100  # of a cell that are published
 def read(path):
     """Return the notebook of a file, in format 4; raise UsageError if it is not one."""
     try:
-        content = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not a notebook: not UTF-8 text") from None
-    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            notebook = nbformat.reads(content, as_version=4)
+            notebook = nbformat.read(path, as_version=4)
             nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises nearly anything on JSON that is not a notebook
-        reason = "not JSON" if isinstance(error, nbformat.reader.NotJSONError) else str(error).partition("\n")[0]
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except Exception as error:  # nbformat raises nearly anything on a file that is not a notebook
+        reason = str(error).partition("\n")[0]
         raise UsageError(f"{path} is not a notebook: {reason[:120]}") from None
     return notebook
 
 
-def parameter_defaults(notebook, name):
-    """Return {name: value} of the cell tagged `parameters`; raise UsageError if it is not plain assignments."""
-    cells = [cell for cell in notebook.cells if "parameters" in _tags(cell)]
-    if len(cells) != 1:
-        raise UsageError(f"{name} must have one cell tagged `parameters`; found {len(cells)}")
-    values = {}
+def parameter_names(notebook):
+    """Return the names that the cell tagged `parameters` assigns; raise UsageError if it is not valid Python."""
+    sources = [cell.source for cell in notebook.cells if "parameters" in _tags(cell)]
     try:
-        for statement in ast.parse(cells[0].source).body:
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            values.update({target.id: ast.literal_eval(statement.value) for target in targets})
-    except (SyntaxError, ValueError, AttributeError):
-        raise UsageError(f"{name}: its `parameters` cell must hold assignments of literals only") from None
-    return values
+        symbols = symtable.symtable("\n".join(sources), "parameters", "exec").get_symbols()
+    except SyntaxError as error:
+        raise UsageError(f"the `parameters` cell is not valid Python: {error.msg}") from None
+    return {symbol.get_name() for symbol in symbols if symbol.is_assigned()}
 
 
 def code_cells(notebook):

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -18,21 +18,11 @@ import nbformat
 from aelib._paths import PACKAGE
 from aelib.data.files import folder as data_folder
 from aelib.series import document
-from aelib.series.outcome import ExecutionRecord, Outcome, outcome_of
+from aelib.series.outcome import ExecutionRecord, Outcome, Plan, outcome_of
 from aelib.series.processes import TOKEN, kill_process_tree
-from aelib.series.spec import Notebook, series_folder
+from aelib.series.spec import series_folder
 
 SHUTDOWN_SECONDS = 5.0  # for a worker to write down what it has, once its kernel is gone
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A notebook to execute: its document, all parameter values, and the indices of the cells that must run."""
-
-    notebook: Notebook
-    document: dict
-    parameters: dict
-    cells: list[int]
 
 
 class Stop(threading.Event):
@@ -86,7 +76,7 @@ def execute_notebook(
                 worker.stdin.flush()
             for line in worker.stdout:
                 done = len(record.done)
-                record.add(json.loads(line))
+                record.update(json.loads(line))
                 if on_cell and len(record.done) > done:
                     on_cell(len(record.done))
                 if record.end:
@@ -105,7 +95,7 @@ def execute_notebook(
             record.seconds = monotonic() - begin
     record.log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[-1]
     redactions = document.redactions(folder.parent)
-    outcome = outcome_of(plan.notebook, plan.parameters, run_id, plan.cells, record, deadline)
+    outcome = outcome_of(plan, run_id, record, deadline)
     if outcome.cause:
         outcome = replace(outcome, cause=document.redact(outcome.cause, redactions))
     try:
@@ -130,12 +120,6 @@ def _end_in_time(worker, token, stop, end, record, finished):
 
 def _environment(folder, run_id, backend, token, without):
     """Return the environment of a worker and its kernel; nothing personal but data and packages is found by them."""
-    kernels = folder / "jupyter" / "kernels" / "python3"
-    kernels.mkdir(parents=True)
-    # This interpreter is the kernel, whatever "python3" means to the user's Jupyter.
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = {"argv": argv, "display_name": "Python 3", "language": "python"}
-    (kernels / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     # Empty: the defaults. Not MPLCONFIGDIR, which would move the cache of fonts, and so build it in every run.
     (folder / "matplotlibrc").touch()
     # Last, without their .pth and usercustomize: aelib, or what it needs, may be among the user's own packages.
@@ -150,9 +134,7 @@ def _environment(folder, run_id, backend, token, without):
         "MATPLOTLIBRC": str(folder / "matplotlibrc"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "IPYTHONDIR": str(folder / "ipython"),
-        "JUPYTER_PATH": str(folder / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTER_PREFER_ENV_PATH": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -19,20 +19,14 @@ SCRATCH = ".aelib-scratch-"
 def output_folder(path):
     """Make a folder and lock it for this process; raise UsageError where that is not possible."""
     path = Path(path).resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = open(path / LOCK, "a+", encoding="utf-8")  # noqa: SIM115
-    except OSError as error:
-        raise UsageError(f"cannot write to the folder {path}: {error.strerror}") from None
-    with lock:
+    with ExitStack() as stack:
         try:
-            # The kernel drops the lock with its process, so that a killed run does not block the folder.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(path / LOCK, "a+", encoding="utf-8"))
             lock.seek(0)
             holder = lock.read().strip() or "another process"
-            raise UsageError(f"{path} is in use by {holder}; choose another --out or wait") from None
-        try:
+            # The kernel drops the lock with its process, so that a killed run does not block the folder.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lock.truncate(0)
             lock.write(f"the run of process {os.getpid()}, started {datetime.now():%Y-%m-%d %H:%M:%S}")
             lock.flush()
@@ -40,6 +34,8 @@ def output_folder(path):
                 left.unlink()
             for left in path.glob(f"{SCRATCH}*"):
                 shutil.rmtree(left, ignore_errors=True)
+        except BlockingIOError:
+            raise UsageError(f"{path} is in use by {holder}; choose another --out or wait") from None
         except OSError as error:
             raise UsageError(f"cannot write to the folder {path}: {error.strerror}") from None
         yield path

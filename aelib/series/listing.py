@@ -18,17 +18,16 @@ def _notebook(notebook):
     if notebook.parameters:
         yield "\n  Parameters (-p NAME VALUE)"
         yield from _parameters(notebook.parameters.values())
-    for profile in notebook.profiles.values():
-        changes = ", ".join(
-            f"{name}={_text(value)}"
-            for name, value in profile.values.items()
-            if value != notebook.parameters[name].default
-        )
-        heading = f"Profile {profile.name}: {changes or 'the defaults'}"
+    for name, profile in notebook.profiles.items():
+        changed = {key: value for key, value in profile.values.items() if value != notebook.parameters[key].default}
+        changes = ", ".join(f"{key}={_text(value)}" for key, value in changed.items())
+        heading = f"Profile {name}: {changes or 'the defaults'}"
         yield "\n" + textwrap.fill(heading, WIDTH, initial_indent="  ", subsequent_indent="      ")
+        verdicts = judge({}, profile.targets)
         baselines = ["" if target.baseline is None else str(target.baseline) for target in profile.targets]
-        targets = zip(judge({}, profile.targets), baselines, strict=True)
-        rows = [(verdict.target.metric, verdict.row[2], baseline) for verdict, baseline in targets]
+        rows = [
+            (verdict.row[0], verdict.row[2], baseline) for verdict, baseline in zip(verdicts, baselines, strict=True)
+        ]
         yield textwrap.indent(text_table(("metric", "target", "baseline"), rows), "    ")
 
 

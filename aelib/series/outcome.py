@@ -11,12 +11,22 @@ from aelib.series.verdict import TargetVerdict, judge, read_record, status_of
 EXIT_CODES = {"passed": 0, "missed": 1, "failed": 3, "timeout": 3, "interrupted": 3}
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A notebook to execute: its document, all parameter values, and the indices of the cells that must run."""
+
+    notebook: Notebook
+    document: dict
+    parameters: dict
+    cells: list[int]
+
+
 @dataclass
 class ExecutionRecord:
-    """The events of an execution, as the worker process reported them.
+    """What the worker process reported of an execution, and how it ended.
 
-    `stopped` is "deadline" or the name of a signal if the run ended the execution, `log` the last line that the worker
-    wrote to stderr.
+    `started` is the cell that was begun last, `exitcode` that of a kernel that died, `end` the error that ended the
+    worker's work, `stopped` "deadline" or the name of a signal if the run ended it, `log` the worker's last words.
     """
 
     started: int | None = None
@@ -27,16 +37,12 @@ class ExecutionRecord:
     log: str = ""
     seconds: float = 0.0
 
-    def add(self, event: dict):
-        """Add an event of the worker: "started" or "replied" (a cell), "dead" (the kernel) or "end"."""
-        if event["event"] == "started":
-            self.started = event["cell"]
-        elif event["event"] == "replied":
-            self.replies.append(event)
-        elif event["event"] == "dead":
-            self.exitcode = event["exitcode"]
+    def update(self, event: dict):
+        """Take over an event of the worker: the reply to a cell, or the new value of another field."""
+        if "reply" in event:
+            self.replies.append(event["reply"])
         else:
-            self.end = event
+            vars(self).update(event)
 
     @property
     def done(self) -> list[int]:
@@ -47,11 +53,6 @@ class ExecutionRecord:
     def broken(self) -> set[int]:
         """Indices of the cells that were begun and not answered "ok"."""
         return ({reply["cell"] for reply in self.replies} | {self.started}) - {None, *self.done}
-
-    @property
-    def open_cell(self) -> int | None:
-        """The cell that was begun and not answered at all."""
-        return self.started if self.started not in [reply["cell"] for reply in self.replies] else None
 
 
 @dataclass(frozen=True)
@@ -74,34 +75,18 @@ class Outcome:
         return EXIT_CODES[self.status]
 
 
-def outcome_of(
-    notebook: Notebook,
-    parameters: dict,
-    run_id: str,
-    expected: list[int],
-    record: ExecutionRecord,
-    deadline: float | None = None,
-) -> Outcome:
-    """Return the Outcome of an execution.
-
-    Args:
-        notebook: the notebook that was executed.
-        parameters: all parameter values, the profile included.
-        run_id: of the run to which the metrics must belong.
-        expected: indices of the cells that had to be executed, in this order.
-        record: the events of the execution.
-        deadline: of the execution, in seconds.
-    """
-    profile = parameters["profile"]
-    metrics, complaint = _recorded_metrics(notebook.name, profile, run_id, record)
-    targets = judge(metrics, notebook.profiles[profile].targets)
-    status, cause, cell = _interruption(expected, record, deadline)
+def outcome_of(plan: Plan, run_id: str, record: ExecutionRecord, deadline: float | None = None) -> Outcome:
+    """Return the Outcome of an execution, whose metrics must belong to the run of this id; deadline in seconds."""
+    name, profile = plan.notebook.name, plan.parameters["profile"]
+    metrics, complaint = _recorded_metrics(name, profile, run_id, record)
+    targets = judge(metrics, plan.notebook.profiles[profile].targets)
+    status, cause, cell = _interruption(plan.cells, record, deadline)
     if status is None:
         status, cause = status_of(targets)
         if complaint:
             status, cause = "failed", "; ".join(filter(None, (complaint, cause)))
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    return Outcome(notebook.name, status, cause, cell, round(record.seconds, 2), parameters, finite, targets)
+    return Outcome(name, status, cause, cell, round(record.seconds, 2), plan.parameters, finite, targets)
 
 
 def _interruption(expected, record, deadline):
@@ -109,7 +94,8 @@ def _interruption(expected, record, deadline):
     ended_well = record.end is not None and record.end["ename"] is None
     if ended_well and record.done == expected:
         return None, None, None
-    cell = record.open_cell
+    began = record.started
+    cell = began if began not in [reply["cell"] for reply in record.replies] else None  # begun and not answered
     where = f"cell {cell}" if cell is not None else "no cell" if not record.replies else "the end of the notebook"
     if record.stopped == "deadline":
         return "timeout", f"the deadline of {deadline:g} s came in {where}", cell
@@ -144,7 +130,8 @@ def _exit_reason(exitcode):
         return ""
     if exitcode >= 0:
         return f": it left with exit status {exitcode}"
-    name = next((known.name for known in signal.Signals if known == -exitcode), f"signal {-exitcode}")
+    names = {known.value: known.name for known in signal.Signals}
+    name = names.get(-exitcode, f"signal {-exitcode}")
     return f": killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from time import monotonic
 
 from aelib.series import document, equations, page, report, results
-from aelib.series.execution import Plan, Stop, execute_notebook
+from aelib.series.execution import Stop, execute_notebook
 from aelib.series.files import output_folder, scratch_folder, write_atomically
-from aelib.series.outcome import ExecutionRecord, outcome_of
+from aelib.series.outcome import ExecutionRecord, Plan, outcome_of
 from aelib.series.progress import Progress
 from aelib.series.selection import select_notebooks
 from aelib.series.spec import PROFILES, UsageError, check_data, check_given, load_series
@@ -46,15 +46,7 @@ def plan(names, profile: str, backend: str, given) -> list[Plan]:
 
 
 def run(plans: list[Plan], profile: str, backend: str, out, *, jobs=1, deadline=None):
-    """Execute plans and write their pages, the report and the results to a folder.
-
-    Args:
-        plans: what to execute.
-        profile: the profile of the plans.
-        backend: "tensorflow", "jax" or "torch".
-        out: the folder.
-        jobs: number of notebooks to execute at a time.
-        deadline: seconds for each notebook; None for no limit.
+    """Execute plans, `jobs` at a time, each within a deadline in seconds, and write the report to the folder `out`.
 
     Returns:
         (results.Run, name of the signal that ended it or None).
@@ -87,7 +79,7 @@ def run(plans: list[Plan], profile: str, backend: str, out, *, jobs=1, deadline=
 
 def _plan_of(notebook, parameters):
     source = document.read(notebook.path)
-    differing = set(document.parameter_defaults(source, notebook.name)) ^ {"profile", *notebook.parameters}
+    differing = document.parameter_names(source) ^ {"profile", *notebook.parameters}
     if differing:
         names = ", ".join(sorted(differing))
         raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
@@ -101,7 +93,7 @@ def _run_one(run_id, backend, folder, scratch, stop, deadline, progress, plan):
     name, title = plan.notebook.name, plan.notebook.title
     if stop.is_set():
         record = ExecutionRecord(stopped=stop.signal)
-        outcome = outcome_of(plan.notebook, plan.parameters, run_id, plan.cells, record)
+        outcome = outcome_of(plan, run_id, record)
         return replace(outcome, published=False), report.Card(title)
     (scratch / name).mkdir()
     progress.begin(name)

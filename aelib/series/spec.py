@@ -12,9 +12,14 @@ from pathlib import Path
 from aelib._paths import repository_file
 
 PROFILES = ("quick", "standard", "full")
-TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 OPERATORS = {"at_most": "<=", "at_least": ">="}
-FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# The types of parameters: what they are called, the texts that stand for a value, and how these become one.
+TYPES = {
+    "int": ("a whole number", r"[+-]?[0-9]{1,30}", int),
+    "float": ("a number", r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", float),
+    "str": ("a text", r"(?s:.*)", str),
+    "bool": ("true or false", r"(?i:true|false)", lambda text: text.lower() == "true"),
+}
 
 
 class UsageError(ValueError):
@@ -44,26 +49,20 @@ class Parameter:
         """The allowed values, in words."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
-        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}[self.type]
         bounds = (("above", self.above), ("at least", self.min), ("at most", self.max))
-        return f"{kind} {' and '.join(f'{words} {bound}' for words, bound in bounds if abs(bound) < math.inf)}".strip()
+        words = " and ".join(f"{words} {bound}" for words, bound in bounds if abs(bound) < math.inf)
+        return f"{TYPES[self.type][0]} {words}".strip()
 
     def parse(self, text: str):
         """Return the value that a text from the command line stands for; raise UsageError if it is not allowed."""
-        value = text
-        if self.type == "int" and re.fullmatch(r"[+-]?[0-9]{1,30}", text):
-            value = int(text)
-        elif self.type == "float" and FLOAT.fullmatch(text):
-            value = float(text)
-        elif self.type == "bool" and text.lower() in ("true", "false"):
-            value = text.lower() == "true"
-        return self.check(value)
+        _, pattern, convert = TYPES[self.type]
+        return self.check(convert(text) if re.fullmatch(pattern, text) else text)
 
     def check(self, value):
         """Return a value in the parameter's own type; raise UsageError if it is not allowed."""
         if self.type == "float" and type(value) is int:
             value = float(value)
-        allowed = type(value) is TYPES[self.type] and (not self.choices or value in self.choices)
+        allowed = type(value).__name__ == self.type and (not self.choices or value in self.choices)
         if allowed and self.type in ("int", "float"):
             allowed = abs(value) < math.inf and value > self.above and self.min <= value <= self.max
         if not allowed:
@@ -85,7 +84,6 @@ class Target:
 class Profile:
     """The parameter values and the targets of one way to run a notebook."""
 
-    name: str
     values: dict
     targets: tuple[Target, ...]
 
@@ -115,14 +113,16 @@ class Notebook:
 
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter that has a name, or had it formerly; None if there is none."""
-        former = (parameter for parameter in self.parameters.values() if parameter.formerly == name)
-        return self.parameters.get(name) or next(former, None)
+        named = (parameter for parameter in self.parameters.values() if name in (parameter.name, parameter.formerly))
+        return next(named, None)
 
     def values(self, profile: str, given=()) -> dict:
         """Return all parameter values of a run: the profile's, replaced by the (name, text) pairs given."""
-        parsed = [(parameter, text) for name, text in given if (parameter := self.parameter(name))]
-        changed = {parameter.name: parameter.parse(text) for parameter, text in parsed}
-        return {"profile": profile, **self.profiles[profile].values, **changed}
+        values = {"profile": profile, **self.profiles[profile].values}
+        for name, text in given:
+            if parameter := self.parameter(name):
+                values[parameter.name] = parameter.parse(text)
+        return values
 
 
 def series_folder() -> Path:
@@ -172,7 +172,7 @@ def check_given(notebooks, given):
             chosen = ", ".join(notebook.name for notebook in notebooks)
             raise UsageError(f"no parameter {name!r} in {chosen}; allowed are {', '.join(known)}")
         if name != parameter.name:
-            _warn_of_former_name(name, parameter.name)
+            warn_of_former_name(name, parameter.name)
         names.append(parameter.name)
     for name in names:
         if names.count(name) > 1:
@@ -180,7 +180,8 @@ def check_given(notebooks, given):
 
 
 @functools.cache  # once for each name, however many points of a sweep have it
-def _warn_of_former_name(former, name):
+def warn_of_former_name(former: str, name: str):
+    """Print to stderr that a parameter has another name now."""
     print(f"warning: parameter {former} is now called {name}; the next release knows {name} only", file=sys.stderr)
 
 
@@ -212,7 +213,7 @@ def _profile(name, table, parameters, targets, where):
     if not targets:
         raise SpecError(f"{where}: has no target")
     defaults = {key: parameter.default for key, parameter in parameters.items()}
-    return Profile(name, defaults | values, tuple(targets.values()))
+    return Profile(defaults | values, tuple(targets.values()))
 
 
 def _parameter(name, entry, where):
@@ -244,12 +245,12 @@ def _targets(tables, where):
 def _statement(notebook, index, entry):
     where = f"series.toml, {notebook}.lecture[{index}]"
     _check_keys(entry, ("text", "cells", "metrics", "shown"), where)
-    text, shown = entry.get("text"), entry.get("shown", "")
-    cells, metrics = entry.get("cells", []), entry.get("metrics", [])
-    lists = all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in (cells, metrics))
-    if not (isinstance(text, str) and text and isinstance(shown, str) and lists and cells and (metrics or shown)):
+    kinds = {"text": str, "cells": list, "metrics": list, "shown": str}
+    known = all(isinstance(value, kinds[key]) for key, value in entry.items())
+    if not (known and entry.get("text") and entry.get("cells") and (entry.get("metrics") or entry.get("shown"))):
         raise SpecError(f"{where}: needs a text, the ids of cells, and the names of metrics or what is shown instead")
-    return Statement(notebook, text, tuple(cells), tuple(metrics), shown)
+    metrics, shown = entry.get("metrics", []), entry.get("shown", "")
+    return Statement(notebook, entry["text"], tuple(entry["cells"]), tuple(metrics), shown)
 
 
 def _check_keys(table, allowed, where):

@@ -10,7 +10,6 @@ from aelib.series.spec import Target, load_series
 
 METRICS_MIME = "application/vnd.aelib.metrics+json"
 COLUMNS = ("metric", "value", "target", "baseline", "reached")
-SIGNS = {"<=": "≤", ">=": "≥"}
 
 
 class TargetMissed(AssertionError):
@@ -39,30 +38,25 @@ class TargetVerdict:
     @property
     def row(self) -> tuple[str, ...]:
         """The cells of a table with COLUMNS."""
-        target = f"{SIGNS[self.target.op]} {number(self.target.bound)}"
+        target = f"{'≤' if self.target.op == '<=' else '≥'} {number(self.target.bound)}"
         reached = "yes" if self.reached else "NO"
         return self.target.metric, number(self.value), target, number(self.baseline), reached
 
     def __str__(self):
-        bound = f"{self.target.op} {number(self.target.bound)}"
+        metric, value, bound = self.target.metric, number(self.value), f"{self.target.op} {number(self.target.bound)}"
         if not self.measured:
-            what = "is missing" if self.value is None else f"is {number(self.value)}"
-            return f"{self.target.metric} {what}; the target is {bound}"
+            return f"{metric} is {value or 'missing'}; the target is {bound}"
         gap = number(abs(self.value - self.target.bound))
-        side = "reached" if self.reached else "missed"
-        return f"{self.target.metric} = {number(self.value)} {side} its target {bound} by {gap}"
+        return f"{metric} = {value} {'reached' if self.reached else 'missed'} its target {bound} by {gap}"
 
 
 def judge(metrics: dict, targets) -> list[TargetVerdict]:
     """Return a TargetVerdict per target, in the targets' order. metrics: {name: float}, finite or not."""
-    return [
-        TargetVerdict(
-            target,
-            metrics.get(target.metric),
-            metrics.get(target.baseline) if isinstance(target.baseline, str) else target.baseline,
-        )
-        for target in targets
-    ]
+
+    def baseline(target):
+        return metrics.get(target.baseline) if isinstance(target.baseline, str) else target.baseline
+
+    return [TargetVerdict(target, metrics.get(target.metric), baseline(target)) for target in targets]
 
 
 def status_of(verdicts: list[TargetVerdict]) -> tuple[str, str | None]:

@@ -1,8 +1,8 @@
 """Execute a notebook with papermill: a job comes as a JSON line on stdin, events go as JSON lines to stdout.
 
 Runs in a session of its own as `python -m aelib.series.worker`, so that a notebook can take down no more than
-this process. An event "replied" rests on the reply of the kernel, for papermill calls a cell completed that
-never ran.
+this process. An event is an update of outcome.ExecutionRecord. A reply is that of the kernel, for papermill calls a
+cell completed that never ran.
 """
 
 import json
@@ -18,26 +18,27 @@ from aelib.series.verdict import METRICS_MIME
 
 
 def main():
-    """Execute the job, and report "end" with the error that ended it, if any."""
+    """Execute the job, and report the error that ended it, if any."""
     # A private copy: a cell's prints must not mix with the events, nor the kernel hold the pipe open.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_the_run, args=(job["sockets"],), daemon=True).start()
 
-    def report(event, **fields):
-        print(json.dumps({"event": event, **fields}), file=events, flush=True)
+    def report(**event):
+        print(json.dumps(event), file=events, flush=True)
 
     try:
         _execute(job, report)
-        report("end", ename=None, evalue="")
+        report(end={"ename": None, "evalue": ""})
     except Exception as error:
-        report("end", ename=type(error).__name__, evalue=str(error)[:2000])
+        report(end={"ename": type(error).__name__, "evalue": str(error)[:2000]})
 
 
 def _execute(job, report):
     import nbformat
     import papermill
+    from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
     from papermill.engines import NBClientEngine, papermill_engines
 
@@ -61,20 +62,25 @@ def _execute(job, report):
         def __init__(self, **kwargs):
             super().__init__(**kwargs, **_connection(job["sockets"]))
 
+        @property
+        def kernel_spec(self):
+            # This interpreter, whatever "python3" means to the user's Jupyter.
+            return KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+
         async def is_alive(self):
             alive = await super().is_alive()
             if not alive and self.has_kernel:
-                report("dead", exitcode=await self.provisioner.poll())
+                report(exitcode=await self.provisioner.poll())
             return alive
 
     def started(cell, cell_index):
-        report("started", cell=cell.metadata.get(INDEX))
+        report(started=cell.metadata.get(INDEX))
 
     def replied(cell, cell_index, execute_reply):
         content = execute_reply["content"]
         records = [output.data[METRICS_MIME] for output in cell.outputs if METRICS_MIME in output.get("data", {})]
         fields = {key: content.get(key) for key in ("status", "ename", "evalue")}
-        report("replied", cell=cell.metadata.get(INDEX), records=records, **fields)
+        report(reply={"cell": cell.metadata.get(INDEX), "records": records, **fields})
 
     papermill_engines.register("writing once", WritingOnceEngine)
     papermill.execute_notebook(
