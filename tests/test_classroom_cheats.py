@@ -1,9 +1,14 @@
 """Submissions that want points without an answer, or to change what is not theirs: they get nowhere."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from classroom import DOUBLE, SECRET, answered, grade, hand_in, make_assignment, student_version
+
+from aelib.classroom import grader
+from aelib.classroom.sandbox import Limits
+from aelib.classroom.submissions import Submission
 
 LIAR = """
 class Liar:
@@ -24,6 +29,7 @@ for name in ("close", "shape", "equal", "at_most", "at_least"):
 """
 LOOK = """
 import os
+from types import SimpleNamespace
 seen = []
 for top in ("/", "/proc/1", os.environ.get("HOME", "/"), {places}):
     for folder, _, files in os.walk(top):
@@ -210,3 +216,13 @@ def test_the_cheats_would_work_on_a_grader_that_trusts_them(tmp_path):
     graded = grade(series, tmp_path / "in", tmp_path / "out", "--trust-submissions", HOME=home)
     assert graded.points("look")["double-test"] == 2 and (home / "written").exists()
     assert "without a sandbox" in (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
+
+
+def test_an_error_whose_message_cannot_be_printed_is_still_a_failure(monkeypatch):
+    task = SimpleNamespace(name="t", points=2, source="assert False, answer", hidden_line=None, required_names=())
+    submission = Submission("ana", b'{"cells": [{"cell_type": "code", "source": "answer = 1"}]}')
+    assignment = SimpleNamespace(setup=(), tasks=[task], handed_out=frozenset())
+    student = SimpleNamespace(lookup=lambda names: {"answer": "\x1b[0m"}, close=lambda: None, failures=[])
+    monkeypatch.setattr(grader, "StudentNamespace", lambda cells, limits: student)
+    grade = grader.grade(submission, assignment, {}, Limits(1, 1))
+    assert grade.points == 0 and grade.results[0].message

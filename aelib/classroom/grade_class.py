@@ -72,7 +72,7 @@ def _grade_all(submissions, assignment, limits, folder, jobs):
         for submission in [submission for submission in waiting if submission.student not in grades]:
             _grade_in_processes([submission], assignment, limits, 1, keep)
             if submission.student not in grades:
-                keep(_ungraded(submission, assignment, "the grader's own process ended"))
+                keep(_grade_by_hand(submission, assignment, "the grader's own process ended"))
     return [grades[submission.student] for submission in submissions]
 
 
@@ -121,11 +121,11 @@ def _grade(submission):
     try:
         return grader.grade(submission, *_arguments)
     except Exception as error:  # a fault of the grader; the rest of the class must have its grades
-        return _ungraded(submission, _arguments[0], f"the grader failed with {type(error).__name__}: {error}")
+        return _grade_by_hand(submission, _arguments[0], f"the grader failed with {type(error).__name__}: {error}")
 
 
-def _ungraded(submission, assignment, reason):
-    return grader.without_points(submission, assignment, "could not be graded", [f"grade it by hand: {reason}"])
+def _grade_by_hand(submission, assignment, reason):
+    return grader.ungraded(submission, assignment, "could not be graded", [f"grade it by hand: {reason}"])
 
 
 def _key(conditions, submission):

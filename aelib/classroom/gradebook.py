@@ -92,9 +92,9 @@ def summary_html(assignment: Assignment, grades: list[Grade], limits: Limits, si
     tasks = []
     for task, *results in zip(assignment.tasks, *(grade.results for grade in grades), strict=True):
         reasons = Counter(_without_numbers(result.message) for result in results if result.message)
-        earned = sum(result.points for result in results) / (task.points * len(results))
+        earned = sum(result.points for result in results) / (task.points * len(results) or 1)
         tasks.append((task, earned, reasons.most_common(3)))
-    bins = Counter(min(BINS - 1, int(BINS * grade.points / assignment.points)) for grade in grades)
+    bins = Counter(min(BINS - 1, int(BINS * grade.points / (assignment.points or 1))) for grade in grades)
     return _rendered(
         "summary.html",
         assignment=assignment,

@@ -51,22 +51,18 @@ def trusted_namespace(assignment: Assignment) -> dict[str, object]:
     return namespace
 
 
-def without_points(submission: Submission, assignment: Assignment, message: str, remarks: list[str]) -> Grade:
+def ungraded(submission: Submission, assignment: Assignment, message: str, remarks: list[str]) -> Grade:
     """Return the grade of a submission that could not be graded, with the same message for every task."""
     return Grade(submission.student, [Result(task.name, 0, task.points, message) for task in assignment.tasks], remarks)
 
 
 def grade(submission: Submission, assignment: Assignment, namespace: dict, limits: Limits) -> Grade:
-    """Grade a submission; whatever its code does raises nothing here.
-
-    Args:
-        namespace: as `trusted_namespace` returns it.
-    """
+    """Grade a submission; whatever its code does raises nothing here. `namespace` is that of `trusted_namespace`."""
     begin = monotonic()
     cells, error = answer_cells(submission, assignment)
     if not cells:
         remark = error or "nothing in it differs from what was handed out"
-        return without_points(submission, assignment, error or "not answered", [*submission.remarks, remark])
+        return ungraded(submission, assignment, error or "not answered", [*submission.remarks, remark])
     setup = [(f"set-up {number}", source) for number, source in enumerate(assignment.setup, 1)]
     student = StudentNamespace(setup + cells, limits)
     try:
@@ -80,12 +76,14 @@ def grade(submission: Submission, assignment: Assignment, namespace: dict, limit
 
 
 def _grade_task(task, student, namespace):
-    message = _error_message(task, student, namespace)
-    return Result(task.name, 0 if message else task.points, task.points, message)
+    reason = _failure(task, student, namespace)
+    if reason is None:
+        return Result(task.name, task.points, task.points)
+    return Result(task.name, 0, task.points, reason or "failed")
 
 
-def _error_message(task, student, namespace):
-    """Run the test of a task, and return "" or why it failed."""
+def _failure(task, student, namespace):
+    """Run the test of a task, and return why it failed, or None."""
     try:
         answers = student.lookup(task.required_names)
         if missing := [name for name in task.required_names if name not in answers]:
@@ -101,7 +99,7 @@ def _error_message(task, student, namespace):
             return HIDDEN_FAILED
         raised = "raised " if isinstance(error, StudentError) else ""
         return _printable(raised + (str(error) or type(error).__name__))[:1000]
-    return ""
+    return None
 
 
 def _printable(text):

@@ -19,7 +19,7 @@ def similar_pairs(codes: dict[str, str], handed_out: Iterable[str] = ()) -> list
         codes: the code of each student.
         handed_out: code that everybody received, which does not count.
     """
-    # Imported here, for every process of the grader imports this module: copydetect loads matplotlib.
+    # Imported here, because every process of the grader imports this module, and copydetect loads matplotlib.
     from copydetect import CodeFingerprint
 
     def fingerprints(code):
