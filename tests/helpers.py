@@ -74,14 +74,10 @@ def steep(seed=0):
     return keras.initializers.VarianceScaling(16, "fan_avg", "uniform", seed=seed)
 
 
-def autoencoder(
-    shape=(8, 8, 1), hidden=(16,), latent_dim=3, penalty=None, initializer=None, latent_activation="sigmoid"
-):
-    """Build a small dense `Autoencoder` of sigmoids, with the same weights each time."""
+def autoencoder(shape=(8, 8, 1), hidden=(16,), latent_dim=3, penalty=None, initializer=None, **kwargs):
+    """Build a small dense `Autoencoder` of sigmoids, with the same weights each time; `kwargs` are the encoder's."""
     initializer = initializer or steep()
-    encoder = models.mlp_encoder(
-        shape, latent_dim, hidden, latent_activation=latent_activation, kernel_initializer=initializer
-    )
+    encoder = models.mlp_encoder(shape, latent_dim, hidden, kernel_initializer=initializer, **kwargs)
     decoder = models.mlp_decoder(shape, latent_dim, hidden[::-1], kernel_initializer=initializer)
     return models.Autoencoder(encoder, decoder, penalty)
 

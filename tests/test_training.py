@@ -1,4 +1,4 @@
-"""aelib.training and aelib.callbacks: the steps of the recipe against NumPy, the schedule, and what `fit` is short for."""
+"""aelib.training, aelib.callbacks: the steps of the recipe against NumPy, the schedule, what `fit` is short for."""
 
 import inspect
 import math
@@ -285,7 +285,7 @@ def test_raise_on_nan_stops_a_plain_fit_in_the_first_epoch():
     images = blobs()
     images[3, 2, 2] = math.nan
     assert math.isnan(plain_fit(images)["loss"][2])
-    with pytest.raises(FloatingPointError, match="the loss became nan in epoch 1: lower the learning rate, .* finite"):
+    with pytest.raises(FloatingPointError, match=r"the loss became nan in epoch 1: lower the learning rate, .* finite"):
         plain_fit(images, callbacks=[callbacks.RaiseOnNaN()])
 
 

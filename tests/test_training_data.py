@@ -118,12 +118,10 @@ def test_the_range_of_the_last_activation_is_found_behind_a_reshape_and_in_a_nes
 )
 def test_targets_that_the_loss_would_broadcast_are_refused(images, targets):
     message = refusal(lambda: fit(images, targets))
-    assert message == f"y must have the shape of the output, (9, 8, 8, 1); received {targets.shape}"
+    expected = f" must have the shape of the output, (9, 8, 8, 1); received {targets.shape}"
+    assert message == f"y{expected}"
     message = refusal(lambda: fit(validation_data=(images, targets)))
-    expected = (
-        f"the targets of validation_data must have the shape of the output, (9, 8, 8, 1); received {targets.shape}"
-    )
-    assert message == expected
+    assert message == f"the targets of validation_data{expected}"
 
 
 def test_no_images_are_refused():
