@@ -282,6 +282,11 @@ def test_a_cluster_is_reached_whatever_is_configured_for_dask(series, tmp_path, 
     for name, environment in personal.items():
         done = sweep(series, tmp_path / "out", seen, "--grid", "seed=1", "--scheduler", cluster.address, **environment)
         assert (name, done.stderr) == (name, f"error: the scheduler at {cluster.address} has no worker\n")
+    # The certificates of an encrypted scheduler are in the configuration, so there it is read.
+    encrypted = ("--grid", "seed=1", "--scheduler", "tls://127.0.0.1:1")
+    done = sweep(series, tmp_path / "out", seen, *encrypted, **personal["broken"])
+    assert (done.code, done.stderr.count("\n")) == (2, 1)
+    assert "mine.yaml" in done.stderr
 
 
 def test_a_notebook_on_a_cluster_gets_as_many_threads_as_in_a_run(tmp_path, seen, cluster):

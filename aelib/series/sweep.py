@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from tempfile import TemporaryDirectory
 
@@ -43,16 +43,17 @@ def plan(name, grids, profile, backend, given) -> tuple[Notebook, list[GridPoint
         if group not in digests:
             notebook = runner.plan([name], profile, chosen_backend, chosen)[0].notebook
             digests[group] = source_digest(notebook, chosen_backend)
-        # A parameter may be given by a former name.
-        current = {axis if axis == "backend" else notebook.parameter(axis).name: grid_values[axis] for axis in axes}
-        point = GridPoint(notebook.name, chosen_backend, current, notebook.values(profile, chosen), digests[group])
+        # A parameter may be given by a former name; backend is none.
+        current = {getattr(notebook.parameter(axis), "name", axis): value for axis, value in grid_values.items()}
+        parameters = notebook.values(profile, chosen)
+        point = GridPoint(notebook.name, chosen_backend, current, parameters, digests[group])
         points[point.digest] = point
     return notebook, list(points.values())
 
 
 def parse_grids(grids) -> dict[str, list[str]]:
     """Return {name: values as texts} of texts NAME=V1,V2,... or NAME=FIRST..LAST; raise UsageError."""
-    axes = {}
+    axes: dict[str, list[str]] = {}
     for text in grids:
         name, _, values = map(str.strip, text.partition("="))
         if not name or not values:
@@ -97,10 +98,11 @@ def sweep(notebook: Notebook, points, profile, out, *, workers=None, scheduler=N
         store.mkdir(exist_ok=True)
         entries = {point.digest: entry for point in points if (entry := _stored(store, point, targets))}
         left = [point for point in points if point.digest not in entries]
-        with tqdm(total=len(points), initial=len(entries), unit="point", file=sys.stderr, disable=None) as bar:
+        bar = tqdm(total=len(points), initial=len(entries), unit="point", file=sys.stderr, disable=None)
+        with bar, closing(_execute(left, scratch, workers, scheduler, deadline)) as executed:
             if entries:
                 bar.write(f"{len(entries)} of {len(points)} points were done before", file=sys.stderr)
-            for point, entry in _execute(left, scratch, workers, scheduler, deadline):
+            for point, entry in executed:
                 entries[point.digest] = entry
                 if entry["status"] in ("passed", "missed"):
                     write_atomically(store / f"{point.digest}.json", json.dumps(entry, allow_nan=False))
@@ -140,12 +142,12 @@ def _threads(workers, scratch):
 @contextmanager
 def _dask(scheduler):
     """Yield an executor on a Dask cluster, and its function."""
-    # Certificates have no other place than the user's configuration of Dask; nothing else in it concerns a sweep.
-    with nullcontext() if scheduler.startswith(("tls:", "wss:")) else _default_configuration_of_dask():
-        from distributed import Client
-    for logger in ("distributed", "distributed.client"):
-        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
+        # Certificates have no other place than the user's configuration of Dask; nothing else in it concerns a sweep.
+        with nullcontext() if scheduler.startswith(("tls:", "wss:")) else _default_configuration_of_dask():
+            from distributed import Client
+        for logger in ("distributed", "distributed.client"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise UsageError(f"no scheduler at {scheduler}: {error}") from None
