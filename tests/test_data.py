@@ -359,6 +359,7 @@ BAD_FILES = {
     "web page": (lambda a: b"<!DOCTYPE html><html><body>Sign in</body></html>", "it is a web page"),
     "text": (lambda a: b"404: not found", "not an .npz file"),
     "cut in half": (lambda a: npz(a)[: len(npz(a)) // 2], "damaged or not an .npz file"),
+    "first byte changed": (lambda a: b"Q" + npz(a)[1:], "damaged or not an .npz file"),
     "last byte missing": (lambda a: npz(a)[:-1], "damaged or not an .npz file"),
     "one .npy": (lambda a: a["x_train"].tobytes(), "damaged or not an .npz file"),
     "wrong count": (lambda a: changed(a, "x_train", lambda x: x[1:]), "x_train must be uint8 (60, 28, 28)"),
