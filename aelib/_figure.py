@@ -62,7 +62,7 @@ class Picture(Figure):
                     if alpha and max(rgb) < 0.5 and max(rgb) - min(rgb) < 0.05:
                         artist.set(**{name: INK})
         for legend in self.findobj(Legend):
-            legend.get_frame().set_facecolor("none")
+            legend.get_frame().set(facecolor="none", edgecolor=INK)
         super().draw(renderer)
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
