@@ -18,9 +18,9 @@ ANSWER = "answer = [1.5, 2.5]"
 POINTS = {"double-test": 2, "total-test": 3, "answer-test": 1}
 
 
-def marked(grade_id, **about):
+def marked(grade_id, **settings):
     plain = {"grade": False, "locked": False, "schema_version": 3, "solution": False, "task": False}
-    return {"nbgrader": {**plain, "grade_id": grade_id, **about}}
+    return {"nbgrader": {**plain, "grade_id": grade_id, **settings}}
 
 
 def solution(grade_id, code):
@@ -38,7 +38,7 @@ def test(grade_id, visible, hidden):
 
 
 def make_assignment(folder):
-    """A series whose only assignment is `mini`; returns the folder for AELIB_NOTEBOOKS."""
+    """Make a series whose only assignment is `mini`, and return its folder, for AELIB_NOTEBOOKS."""
     make_series(folder, {})
     (folder / "assignments").mkdir()
     setup = 'import numpy as np\n\nfrom aelib.classroom import expect\n\nprint("for the student")'
@@ -74,7 +74,7 @@ def student_version(series, name="mini"):
 
 
 def answered(series, double=DOUBLE, total=TOTAL, answer=ANSWER):
-    """The student version with these answers; None leaves the stub."""
+    """Return the student version with these answers; None leaves the stub."""
     notebook = student_version(series)
     for cell in notebook.cells:
         given = {"double": double, "total": total, "answer": answer}.get(
@@ -86,13 +86,13 @@ def answered(series, double=DOUBLE, total=TOTAL, answer=ANSWER):
 
 
 def hand_in(folder, submissions):
-    """Write {student: notebook, text or bytes} as a folder of submissions."""
+    """Write {student: notebook, text or bytes} to a folder with a folder for each student, and return it."""
     for student, content in submissions.items():
-        place = folder / student
-        place.mkdir(parents=True, exist_ok=True)
+        student_folder = folder / student
+        student_folder.mkdir(parents=True, exist_ok=True)
         if not isinstance(content, str | bytes):
             content = nbformat.writes(content)
-        (place / "mini.ipynb").write_bytes(content.encode() if isinstance(content, str) else content)
+        (student_folder / "mini.ipynb").write_bytes(content.encode() if isinstance(content, str) else content)
     return folder
 
 
@@ -105,11 +105,11 @@ class Graded(Finished):
     @property
     def students(self):
         students = json.loads((self.out / "grades.json").read_text(encoding="utf-8"))["students"]
-        return {one["student"]: one for one in students}
+        return {student["student"]: student for student in students}
 
     def points(self, student):
         """{task: points} of a student."""
-        return {task: one["points"] for task, one in self.students[student]["tasks"].items()}
+        return {task: result["points"] for task, result in self.students[student]["tasks"].items()}
 
     @property
     def table(self):
