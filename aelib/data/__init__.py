@@ -79,7 +79,7 @@ def load(name: str = "mnist-5k", *, seed: int = 0) -> Images:
             val, train = np.split(np.random.default_rng(seed).permutation(len(x)), [val_count])
             arrays |= {"x_train": x[train], "y_train": y[train], "x_val": x[val], "y_val": y[val]}
         splits = {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in ("train", "val", "test")}
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for split, (x, y) in splits.items():
         x = np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x
         found |= {split: x.reshape(-1, *SETS[name].shape), f"{split}_labels": y.astype(np.int64)}
