@@ -43,6 +43,14 @@ def check_pair(model: keras.Model, x: Any, y: Any, names: tuple[str, str]) -> tu
     return x, y
 
 
+def check_weights(weights: Any, y: np.ndarray, name: str) -> np.ndarray:
+    """Return weights of samples, with axes of length 1 for each that the loss of a target keeps; Keras adds none."""
+    weights = _validation.numeric(weights, name, finite=True)
+    if weights.shape not in ((len(y),), y.shape[:-1]):
+        raise ValueError(f"{name} must have shape ({len(y)},), one for each sample; received {weights.shape}")
+    return weights.reshape(len(y), *weights.shape[1:] or [1] * (y.ndim - 2))
+
+
 def _input_shape(model):
     try:
         shape = getattr(model, "encoder", model).input_shape

@@ -14,7 +14,7 @@ from keras import layers
 from numpy.typing import ArrayLike
 
 from aelib import _deprecated, _validation
-from aelib._network import chain, check_pair
+from aelib._network import chain, check_pair, check_weights
 from aelib.callbacks import ProgressLines, RaiseOnNaN
 
 __getattr__ = _deprecated.renamed_names(
@@ -177,6 +177,8 @@ def fit(
         x, y = check_pair(model, x, y, ("x", "y"))
         _check_devices({min(batch_size, len(x)), len(x) % batch_size} - {0})
         data = {"x": x, "y": y, "batch_size": batch_size}
+        if kwargs.get("sample_weight") is not None:
+            data["sample_weight"] = check_weights(kwargs.pop("sample_weight"), y, "sample_weight")
         first = x[:batch_size], y[:batch_size]
     if validation_data is not None and not _is_dataset(validation_data):
         given = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
@@ -184,12 +186,18 @@ def fit(
             raise ValueError(f"validation_data must be inputs, a pair or a dataset; received a tuple of {len(given)}")
         inputs, targets, *weights = given
         names = ("validation_data", "the targets of validation_data")
-        validation_data = (*check_pair(model, inputs, targets, names), *weights)
+        inputs, targets = check_pair(model, inputs, targets, names)
+        name = "the weights of validation_data"
+        weights = [check_weights(one, targets, name) for one in weights if one is not None]
+        validation_data = (inputs, targets, *weights)
     if seed is not None:
         keras.utils.set_random_seed(_validation.seed(seed))
     batches = kwargs.get("steps_per_epoch") or _batches_per_epoch(x, batch_size)
     steps = (epochs - kwargs.get("initial_epoch", 0)) * batches
-    model.compile(**recipe(steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, model=model))
+    settings = recipe(steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, model=model)
+    # Of a source without an end Keras takes whole executions, more than the steps of an epoch if need be.
+    settings["steps_per_execution"] = math.gcd(settings["steps_per_execution"], kwargs.get("steps_per_epoch") or 0)
+    model.compile(**settings)
     if first:
         _build_before_tracing(model, *first)
     lines = verbose is True or verbose == 1

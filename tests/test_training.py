@@ -142,7 +142,8 @@ def test_fit_is_short_for_the_plain_lines():
 @backend
 @pytest.mark.parametrize("short", [False, True])
 def test_the_callbacks_of_keras_work(short, tmp_path):
-    pytest.importorskip("tensorflow", reason="keras.callbacks.TensorBoard writes with TensorFlow")
+    for package in ("tensorflow", "tensorboard"):
+        pytest.importorskip(package, reason="keras.callbacks.TensorBoard writes with TensorFlow and TensorBoard")
     model, images = autoencoder(), blobs()
     given = {
         "epochs": 6,
@@ -254,9 +255,25 @@ def test_sample_weights_are_passed_on():
     assert history["loss"] == pytest.approx([np.mean(weights * errors)], rel=1e-4)
     assert history["mse"] == pytest.approx([np.mean(errors)], rel=1e-4)
     assert abs(history["loss"][0] - history["mse"][0]) > 1e-4 * history["mse"][0]
-    val = (images, images, weights)
-    _, history = fitted(validation_data=val, epochs=1, learning_rate=1e-9)
+    _, history = fitted(validation_data=(images, images, weights), epochs=1, learning_rate=1e-9)
     assert history["val_loss"] == pytest.approx([np.mean(weights * errors)], rel=1e-3)
+
+
+@backend
+def test_weights_of_pixels_are_passed_on():
+    images = blobs()
+    left = np.zeros((20, 8, 8), "float32")
+    left[:, :, :4] = 1
+    model, history = fitted(sample_weight=left, epochs=1, batch_size=20, learning_rate=1e-9)
+    errors = (images - model.reconstruct(images))[:, :, :4]
+    assert history["loss"] == pytest.approx([np.mean(errors**2) / 2], rel=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [np.ones(19), np.ones((20, 1)), np.ones(8), "abc", [math.nan] * 20])
+def test_weights_that_are_not_one_for_each_sample_are_refused(wrong):
+    assert refusal(lambda: fitted(sample_weight=wrong)).startswith("sample_weight must ")
+    message = refusal(lambda: fitted(validation_data=(blobs(), blobs(), wrong)))
+    assert message.startswith("the weights of validation_data must ")
 
 
 def test_initial_epoch_is_passed_on_and_counted():
