@@ -150,13 +150,13 @@ def test_a_missed_target_exits_1(tmp_path):
 def test_a_notebook_ends_at_its_deadline_with_all_it_started(tmp_path, pids):
     series = make_series(tmp_path / "series", {"hangs": [HANG, check()], "deaf": [DEAF, check()]})
     begin = time.monotonic()
-    ended = run(series, tmp_path / "out", "--deadline", 8, "--jobs", 2, PIDS=pids)
-    assert time.monotonic() - begin < 8 + 10
+    ended = run(series, tmp_path / "out", "--deadline", 12, "--jobs", 2, PIDS=pids)
+    assert time.monotonic() - begin < 12 + 10
     assert ended.code == 3 and len(os.listdir(pids)) == 6 and not running(pids)
     for name in ("hangs", "deaf"):
         entry = ended[name]
         assert (entry["status"], entry["cell"]) == ("timeout", 1)
-        assert entry["cause"] == "the deadline of 8 s came in cell 1"
+        assert entry["cause"] == "the deadline of 12 s came in cell 1"
         assert "so far" in ended.page(name) and "<strong>timeout</strong>" in ended.page(name)
         assert [cell.metadata.papermill.status for cell in ended.notebook(name).cells] == [
             "completed",

@@ -16,7 +16,7 @@ MAX_OUTPUT_CHARACTERS = 20_000  # of a printed output that are published
 MAX_STREAM_OUTPUTS = 100  # of a cell that are published
 
 
-def read(path):
+def read(path: str | Path) -> nbformat.NotebookNode:
     """Return the notebook of a file, in format 4; raise UsageError if it is not one."""
     try:
         with warnings.catch_warnings():
@@ -31,7 +31,7 @@ def read(path):
     return notebook
 
 
-def parameter_names(notebook):
+def parameter_names(notebook: nbformat.NotebookNode) -> set[str]:
     """Return the names that the cell tagged `parameters` assigns; raise UsageError if it is not valid Python."""
     sources = [cell.source for cell in notebook.cells if "parameters" in _tags(cell)]
     try:
@@ -41,12 +41,12 @@ def parameter_names(notebook):
     return {symbol.get_name() for symbol in symbols if symbol.is_assigned()}
 
 
-def code_cells(notebook):
+def code_cells(notebook: nbformat.NotebookNode) -> list[int]:
     """Return the indices of the cells that a run must execute: code that is not empty."""
     return [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
 
 
-def stripped(notebook):
+def stripped(notebook: dict) -> nbformat.NotebookNode:
     """Return a copy without outputs, in which each cell knows its index, whatever papermill inserts."""
     notebook = nbformat.from_dict(notebook)
     for index, cell in enumerate(notebook.cells):
@@ -57,12 +57,12 @@ def stripped(notebook):
     return notebook
 
 
-def text(notebook):
+def text(notebook: nbformat.NotebookNode) -> str:
     """Return the text of a notebook's file."""
     return nbformat.writes(notebook) + "\n"
 
 
-def clean(executed, done, broken, redactions):
+def clean(executed: nbformat.NotebookNode, done: list[int], broken: set, redactions: dict[str, str]):
     """Make an executed notebook fit to publish: mark what ran, shorten long outputs, hide paths of this machine.
 
     Args:
@@ -94,7 +94,7 @@ def clean(executed, done, broken, redactions):
         executed.metadata.get("papermill", {}).pop(key, None)
 
 
-def redactions(scratch):
+def redactions(scratch: Path) -> dict[str, str]:
     """Return {path or environment value of this machine: what a published file shows instead}, longest first.
 
     Of the environment, whatever could be a path, a key or a name of this machine: eight characters or more that are
@@ -108,7 +108,7 @@ def redactions(scratch):
     return {value: shown[value] for value in sorted(shown, key=len, reverse=True) if len(value) > 1}
 
 
-def redact(text, redactions):
+def redact(text: str, redactions: dict[str, str]) -> str:
     """Return a text in which the keys of `redactions` are replaced by their values."""
     for value, shown in redactions.items():
         text = text.replace(value, shown)

@@ -49,10 +49,27 @@ def execute_notebook(
     Returns:
         The outcome and the executed notebook, ready to publish. Paths of this machine are hidden in both.
     """
-    begin, record, source = monotonic(), ExecutionRecord(), document.stripped(plan.document)
+    source, record = document.stripped(plan.document), ExecutionRecord()
     (folder / "source.ipynb").write_text(document.text(source), encoding="utf-8")
     (folder / "work").mkdir()
     token = f"{run_id}-{folder.name}"
+    environment = _environment(folder, run_id, backend, token, without)
+    _run_worker(folder, plan.parameters, environment, record, stop or Stop(), deadline, on_cell)
+    redactions = document.redactions(folder.parent)
+    outcome = outcome_of(plan, run_id, record, deadline)
+    if outcome.cause:
+        outcome = replace(outcome, cause=document.redact(outcome.cause, redactions))
+    try:
+        executed = nbformat.read(folder / "executed.ipynb", as_version=4)
+    except (OSError, ValueError):  # the worker was killed before it wrote the notebook
+        executed = source
+    document.clean(executed, record.done, record.broken, redactions)
+    return outcome, executed
+
+
+def _run_worker(folder, parameters, environment, record, stop, deadline, on_cell):
+    """Run a worker process to its end, and put down what it reports."""
+    begin, token, finished = monotonic(), environment[TOKEN], threading.Event()
     # Not in `folder`: the path of a socket is short, and not every disk can hold one.
     sockets = tempfile.TemporaryDirectory(prefix="aelib-", ignore_cleanup_errors=True)
     with sockets, open(folder / "worker.log", "wb") as log:
@@ -62,19 +79,20 @@ def execute_notebook(
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=folder / "work",
-            env=_environment(folder, run_id, backend, token, without),
+            env=environment,
             start_new_session=True,
         )
-        finished = threading.Event()
         end = inf if deadline is None else begin + deadline
-        watcher = threading.Thread(target=_end_in_time, args=(worker, token, stop or Stop(), end, record, finished))
+        watcher = threading.Thread(target=_end_in_time, args=(worker, token, stop, end, record, finished))
         watcher.start()
         try:
-            job = {"folder": str(folder), "sockets": sockets.name, "parameters": plan.parameters}
+            job = {"folder": str(folder), "sockets": sockets.name, "parameters": parameters}
             with suppress(BrokenPipeError):
                 worker.stdin.write(json.dumps(job).encode() + b"\n")
                 worker.stdin.flush()
             for line in worker.stdout:
+                if not line.endswith(b"\n"):  # the worker was killed while it wrote
+                    break
                 done = len(record.done)
                 record.update(json.loads(line))
                 if on_cell and len(record.done) > done:
@@ -94,16 +112,6 @@ def execute_notebook(
             worker.stdout.close()
             record.seconds = monotonic() - begin
     record.log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[-1]
-    redactions = document.redactions(folder.parent)
-    outcome = outcome_of(plan, run_id, record, deadline)
-    if outcome.cause:
-        outcome = replace(outcome, cause=document.redact(outcome.cause, redactions))
-    try:
-        executed = nbformat.read(folder / "executed.ipynb", as_version=4)
-    except (OSError, ValueError):  # the worker was killed before it wrote the notebook
-        executed = source
-    document.clean(executed, record.done, record.broken, redactions)
-    return outcome, executed
 
 
 def _end_in_time(worker, token, stop, end, record, finished):

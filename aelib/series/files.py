@@ -16,7 +16,7 @@ SCRATCH = ".aelib-scratch-"
 
 
 @contextmanager
-def output_folder(path):
+def output_folder(path: str | Path):
     """Make a folder and lock it for this process; raise UsageError where that is not possible."""
     path = Path(path).resolve()
     with ExitStack() as stack:
@@ -41,7 +41,7 @@ def output_folder(path):
         yield path
 
 
-def scratch_folder(out):
+def scratch_folder(out: Path) -> tempfile.TemporaryDirectory:
     """Return a context manager for a temporary folder under `out`; the next run removes that of a killed run."""
     return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=out, ignore_cleanup_errors=True)
 

@@ -50,7 +50,7 @@ class ExecutionRecord:
         return [reply["cell"] for reply in self.replies if reply["status"] == "ok" and reply["cell"] is not None]
 
     @property
-    def broken(self) -> set[int]:
+    def broken(self) -> set:
         """Indices of the cells that were begun and not answered "ok"."""
         return ({reply["cell"] for reply in self.replies} | {self.started}) - {None, *self.done}
 

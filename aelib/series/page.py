@@ -11,7 +11,6 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
-from aelib import explorer
 from aelib.series.equations import TextRenderer
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,6 +29,9 @@ ATTRIBUTES = {
 
 def notebook_page(notebook, outcome, title):
     """The page of one executed notebook: its verdict at the top, a table of contents, text, code and outputs."""
+    # Imported here, so that nobody waits for matplotlib before a notebook begins.
+    from aelib import explorer
+
     # Not shared: an exporter keeps state while it converts, and notebooks may run in parallel.
     exporter = PageExporter(template_file=str(TEMPLATES / "cells.html"))
     cells, _ = exporter.from_notebook_node(notebook)

@@ -13,7 +13,7 @@ class Progress:
 
     def __init__(self, total_cells: int):
         self._bar = tqdm(total=total_cells, unit="cell", file=sys.stderr, leave=False, disable=None)
-        self._latest = {}  # notebook: when its latest cell was done, in seconds
+        self._latest: dict[str, float] = {}  # notebook: when its latest cell was done, in seconds
 
     def __enter__(self):
         return self

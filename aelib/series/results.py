@@ -95,7 +95,7 @@ def junit_xml(run: Run) -> str:
             case = ElementTree.SubElement(suite, "testcase", attributes)
             if kind:
                 # XML has no control characters, not even escaped; an error message may hold terminal colors.
-                message = "".join(filter(str.isprintable, message))
+                message = "".join(character for character in str(message) if character.isprintable())
                 ElementTree.SubElement(case, kind, message=message, type=type_)
     ElementTree.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"

@@ -123,13 +123,13 @@ def _signals():
     """Give a Stop that is set by the first signal that asks the run to end."""
     stop = Stop()
 
-    def note(number, frame):
+    def set_stop(number, frame):
         stop.signal = stop.signal or signal.Signals(number).name
         stop.set()
 
     # A run under nohup ignores SIGHUP already, and goes on doing so.
     hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
-    handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
+    handlers = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
         yield stop
     finally:

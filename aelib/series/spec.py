@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from aelib._paths import repository_file
 PROFILES = ("quick", "standard", "full")
 OPERATORS = {"at_most": "<=", "at_least": ">="}
 # The types of parameters: what they are called, the texts that stand for a value, and how these become one.
-TYPES = {
+TYPES: dict[str, tuple[str, str, Callable]] = {
     "int": ("a whole number", r"[+-]?[0-9]{1,30}", int),
     "float": ("a number", r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", float),
     "str": ("a text", r"(?s:.*)", str),

@@ -32,8 +32,10 @@ class TargetVerdict:
     @property
     def reached(self) -> bool:
         """Whether the value is finite and on the right side of the bound."""
-        bound = self.target.bound
-        return self.measured and bool(self.value <= bound if self.target.op == "<=" else self.value >= bound)
+        value, bound = self.value, self.target.bound
+        if value is None or not math.isfinite(value):
+            return False
+        return bool(value <= bound if self.target.op == "<=" else value >= bound)
 
     @property
     def row(self) -> tuple[str, ...]:
