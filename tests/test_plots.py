@@ -441,6 +441,7 @@ def test_the_look_does_not_depend_on_the_users_settings():
     for one, other in zip(found.axes, expected.axes, strict=True):
         assert one.get_facecolor() == other.get_facecolor() == (0, 0, 0, 0)
         assert one.xaxis.label.get_fontsize() == other.xaxis.label.get_fontsize() == 10
+        assert one.spines["left"].get_edgecolor() == other.spines["left"].get_edgecolor()
 
 
 def test_the_former_name_of_the_colors_warns():
