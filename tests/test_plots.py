@@ -7,6 +7,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -137,7 +138,14 @@ def test_labels_must_be_as_many_as_codes():
         plots.code_map(CODES, LABELS[1:], alt="Map")
 
 
-def test_curves_show_their_values_and_differ_in_more_than_color():
+def test_curves_show_their_values_and_differ_in_more_than_color(monkeypatch):
+    looks, plot = [], Axes.plot
+
+    def record(ax, *args, **kwargs):
+        looks.append((kwargs["color"], kwargs["linestyle"]))
+        return plot(ax, *args, **kwargs)
+
+    monkeypatch.setattr(Axes, "plot", record)
     lines = {f"line {k}": ([0, 1, 2], [k, k + 1, k]) for k in range(12)}
     figure = plots.curves(lines, xlabel="epoch", ylabel="test MSE", levels={"PCA": 0.5}, alt="Curves")
     (ax,) = figure.axes
@@ -145,8 +153,8 @@ def test_curves_show_their_values_and_differ_in_more_than_color():
     for line, (label, (x, y)) in zip(drawn, lines.items(), strict=True):
         assert line.get_label() == label
         np.testing.assert_array_equal(line.get_xydata(), np.transpose([x, y]))
-    assert len({(line.get_color(), str(line._unscaled_dash_pattern)) for line in drawn}) == 12
-    assert len({str(line._unscaled_dash_pattern) for line in drawn[:7]}) == 7
+    assert len(looks) == len(set(looks)) == 12 and [color for color, _ in looks] == [one.get_color() for one in drawn]
+    assert len({style for _, style in looks[:7]}) == 7
     assert list(level.get_ydata()) == [0.5, 0.5] and [text.get_text() for text in ax.texts] == ["PCA"]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(lines)
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("epoch", "test MSE", "linear")
@@ -241,8 +249,9 @@ def text_everywhere():
     return figure
 
 
-TITLES = ["astronaut", "a long title", "rocket", "hubble_deep_field", "retina", "cat"]
-ROWS = {"original $X$": images(10), "noise 1.0, network": images(10)}
+TITLES = ["astronaut", "a long title", "rocket", "retina", "cat", "hubble_deep_field"]
+NOISE, WRAPPED = "noise 1.0, network", "noise 1.0,\nnetwork"
+ROWS = {"original $X$": images(10), NOISE: images(10)}
 CURVE = {"data-dependent": ([1, 2], [0.03, 0.04])}
 MANY = {f"curve {k}": ([1, 2], [k, k + 1]) for k in range(12)}
 LEVELS = {"mean image": 0.06, "PCA": 0.05}
@@ -288,6 +297,17 @@ def test_a_published_figure_fits_a_phone_and_pages_of_any_color(name):
         opaque = np.unique(pixels[pixels[..., 3] >= 200][:, :3], axis=0) / 255
         # Less than 3, as blends of two colors are where they cross.
         assert len(opaque) and min(contrast(color, page) for color in opaque for page in PAGES) > 2.5
+
+
+@pytest.mark.parametrize(("rows", "titles"), [(ROWS, None), (dict.fromkeys("ab", images()), TITLES)])
+def test_images_shrink_to_the_width_of_a_phone_without_gaps_between_rows(rows, titles):
+    figure = plots.image_rows(rows, titles=titles, size=1.15, alt="Two rows")
+    assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()] == [
+        {NOISE: WRAPPED}.get(one, one) for one in rows
+    ]
+    figure._repr_mimebundle_()
+    upper, lower = (ax.get_window_extent() for ax in (figure.axes[0], figure.axes[len(figure.axes) // 2]))
+    assert 0 < upper.y0 - lower.y1 < 0.1 * upper.height and upper.width == pytest.approx(upper.height)
 
 
 def test_the_colors_are_readable_on_light_and_dark_pages():
