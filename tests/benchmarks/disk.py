@@ -1,7 +1,6 @@
 """Train on 20 GB of simulated images from disk, on each backend: speed, and whether memory stays constant.
 
-The files are bytes, 28x28 as the digits are: noise around a bright square, ten files of 2 GB. They are removed at the
-end.
+The ten files of 2 GB contain 28x28 images of bytes, a bright square on noise. They are removed at the end.
 """
 
 import os
@@ -11,10 +10,10 @@ import threading
 import time
 
 import numpy as np
-from bench import COLORS, answer, child, publish
+from bench import COLORS, print_json, run_script, write_report
 
 FILES, PER_FILE, BATCH = 10, 2_600_000, 4096
-RUN = 64  # neighboring images that stay together, because a disk reads them in one go; divides PER_FILE and BATCH
+RUN = 64  # consecutive images that stay together, to be read at once; divides PER_FILE and BATCH
 
 
 def write(folder):
@@ -30,7 +29,7 @@ def write(folder):
 
 
 def batches_of(paths):
-    """Return a PyDataset of (images, images) that draws runs of RUN neighbors from anywhere in the .npy files."""
+    """Return a PyDataset of (images, images), drawn from the .npy files in runs of RUN consecutive images."""
     import keras
 
     runs_per_file = PER_FILE // RUN
@@ -44,7 +43,7 @@ def batches_of(paths):
             return -(-len(self.runs) * RUN // BATCH)
 
         def __getitem__(self, index):
-            # Opened for each run: what stays mapped would count as memory of the process.
+            # Opened for each run, because a file that stays mapped would count as memory of the process.
             parts = []
             for run in self.runs[index * BATCH // RUN : (index + 1) * BATCH // RUN]:
                 file, number = divmod(run, runs_per_file)
@@ -69,26 +68,26 @@ def measure(folder):
     encoder = models.mlp_encoder(shape, latent_dim, hidden, **wide)
     model = models.Autoencoder(encoder, models.mlp_decoder(shape, latent_dim, hidden, **wide))
     model.build((None, *shape))
-    process, seen, over = psutil.Process(), [], threading.Event()
+    process, memory_mb, stopped = psutil.Process(), [], threading.Event()
 
     def watch():
-        while not over.wait(0.25):
-            seen.append(process.memory_info().rss / 1e6)
+        while not stopped.wait(0.25):
+            memory_mb.append(process.memory_info().rss / 1e6)
 
     threading.Thread(target=watch, daemon=True).start()
     begin = time.perf_counter()
     history = training.fit(model, batches, epochs=1, learning_rate=0.005, verbose=False)
     seconds = time.perf_counter() - begin
-    over.set()
-    tenth = len(seen) // 10
+    stopped.set()
+    tenth = len(memory_mb) // 10
     return {
         "images": len(batches.runs) * RUN,
         "seconds": seconds,
         "mse": history.history["mse"][-1],
-        "early_mb": max(seen[tenth : 2 * tenth]),
-        "late_mb": max(seen[-tenth:]),
-        "peak_mb": max(seen),
-        "seen_mb": seen[:: max(1, len(seen) // 200)],
+        "early_mb": max(memory_mb[tenth : 2 * tenth]),
+        "late_mb": max(memory_mb[-tenth:]),
+        "peak_mb": max(memory_mb),
+        "memory_mb": memory_mb[:: max(1, len(memory_mb) // 200)],
     }
 
 
@@ -96,11 +95,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="aelib-disk-", dir=os.environ.get("AELIB_BENCH_DISK")) as folder:
         write(folder)
         size = sum(os.path.getsize(f"{folder}/{name}") for name in os.listdir(folder))
-        found = {}
+        runs = {}
         for backend in COLORS:
-            found[backend] = child(__file__, folder, backend=backend)
-            told = {key: value for key, value in found[backend].items() if key != "seen_mb"}
-            print(backend, told, file=sys.stderr, flush=True)
+            runs[backend] = run_script(__file__, folder, backend=backend)
+            summary = {key: value for key, value in runs[backend].items() if key != "memory_mb"}
+            print(backend, summary, file=sys.stderr, flush=True)
     rows = [
         (
             backend,
@@ -111,14 +110,14 @@ def main():
             f"{run['late_mb']:.0f} MB",
             f"{run['peak_mb']:.0f} MB",
         )
-        for backend, run in found.items()
+        for backend, run in runs.items()
     ]
 
     def draw(figure):
         axes = figure.subplots()
-        for backend, run in found.items():
-            x = np.linspace(0, run["seconds"], len(run["seen_mb"]))
-            axes.plot(x, run["seen_mb"], color=COLORS[backend], label=backend)
+        for backend, run in runs.items():
+            x = np.linspace(0, run["seconds"], len(run["memory_mb"]))
+            axes.plot(x, run["memory_mb"], color=COLORS[backend], label=backend)
         axes.axhline(size / 1e6, color="black", linewidth=1, linestyle="--")
         axes.annotate("the images", (0.02, size / 1e6), xycoords=("axes fraction", "data"), va="top", fontsize=8)
         axes.set_yscale("log")
@@ -127,11 +126,11 @@ def main():
         axes.legend()
 
     header = ("backend", "images on disk", "one epoch", "images a second", "memory, second tenth", "last tenth", "peak")
-    publish("disk", header, rows, {"runs": found, "bytes": size}, draw)
+    write_report("disk", header, rows, {"runs": runs, "bytes": size}, draw)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        answer(measure(sys.argv[1]))
+        print_json(measure(sys.argv[1]))
     else:
         main()

@@ -1,21 +1,21 @@
-"""Copy the tables of the benchmarks into docs/benchmarks.md and docs/costs.md, each between its marks."""
+"""Copy the tables of the benchmarks into docs/benchmarks.md and docs/costs.md, each between its markers."""
 
 import re
 
 from bench import CHECKOUT, OUT
 
 PAGES = ("docs/benchmarks.md", "docs/costs.md")
-MARKS = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.S)
+MARKERS = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
 def filled(text):
-    """Return the text with the newest table between each pair of marks; without a new table the old one stays."""
+    """Return the text with the newest table between each pair of markers; a table without a new one is kept."""
 
-    def table(found):
-        path = OUT / f"{found[2]}.md"
-        return found[1] + path.read_text(encoding="utf-8") + found[3] if path.exists() else found[0]
+    def table(match):
+        path = OUT / f"{match[2]}.md"
+        return match[1] + path.read_text(encoding="utf-8") + match[3] if path.exists() else match[0]
 
-    return MARKS.sub(table, text)
+    return MARKERS.sub(table, text)
 
 
 if __name__ == "__main__":

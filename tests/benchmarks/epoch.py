@@ -1,8 +1,8 @@
-"""A training epoch as a share of what the machine's matrix product reaches, on every backend, and where the rest goes.
+"""The speed of a training epoch relative to the machine's matrix product, on every backend, and where the rest goes.
 
-Dense: the lecture's network on full MNIST, batch 256; 6 operations for a weight and an image, against float32
-products of 1024x1024 in the same minute: the backend's own, and the fastest of the three. Convolutional: an epoch of
-the denoiser of notebook 03. Every round measures everything once; the table has medians of the rounds.
+Dense: the lecture's network on full MNIST, batch size 256, at 6 operations per weight and image, compared with float32
+products of 1024x1024 matrices in the same minute: the backend's own, and the fastest of the three. Convolutional: an
+epoch of the denoiser of notebook 03. Every round measures everything once; the table shows medians over the rounds.
 """
 
 import math
@@ -11,7 +11,7 @@ import sys
 import time
 
 import numpy as np
-from bench import COLORS, answer, child, product_gflops, publish
+from bench import COLORS, print_json, product_gflops, run_script, write_report
 
 BATCH, ROUNDS = 256, 5
 
@@ -75,23 +75,23 @@ def measure(kind):
 
 
 def own_product(size=1024):
-    """GFLOPS of the backend's float32 product of two square matrices."""
-    return 2 * size**3 / best(product(size, size, size)) / 1e9
+    """Return the GFLOPS of the backend's float32 product of two square matrices."""
+    return 2 * size**3 / median_seconds(product(size, size, size)) / 1e9
 
 
 def layer_products(model, steps):
-    """Seconds that the three products of every layer take in an epoch, one after the other and nothing else."""
+    """Return the seconds that the three products of every layer take in an epoch, without anything else."""
     total = 0.0
     for weight in model.trainable_weights:
         if len(weight.shape) == 2:
             inputs, outputs = weight.shape
             for shape in ((BATCH, inputs, outputs), (inputs, BATCH, outputs), (BATCH, outputs, inputs)):
-                total += best(product(*shape))
+                total += median_seconds(product(*shape))
     return steps * total
 
 
 def product(rows, inner, columns):
-    """A function that multiplies two matrices on the backend in use, and waits for the result."""
+    """Return a function that multiplies two matrices on the current backend and waits for the result."""
     import keras
 
     random = np.random.default_rng(0)
@@ -112,8 +112,8 @@ def product(rows, inner, columns):
     return lambda: tensorflow.matmul(left, right).numpy()[0, 0]
 
 
-def best(function, times=25):
-    function()
+def median_seconds(function, times=25):
+    function()  # compiles
     seconds = []
     for _ in range(times):
         begin = time.perf_counter()
@@ -129,10 +129,10 @@ def main():
         numpy_products.append(product_gflops())
         for kind, backends in found.items():
             for backend, runs in backends.items():
-                runs.append(child(__file__, kind, backend=backend))
+                runs.append(run_script(__file__, kind, backend=backend))
                 print(number, kind, backend, runs[-1], file=sys.stderr, flush=True)
     dense, conv = found["dense"], found["conv"]
-    # Of each round: its own products, since the machine's speed changes from minute to minute.
+    # Per round, because the machine's speed changes from minute to minute.
     top = [max(dense[backend][i]["own_product"] for backend in COLORS) for i in range(ROUNDS)]
 
     def median(backend, value):
@@ -184,11 +184,11 @@ def main():
         axes.set_ylabel("share of the backend's own product")
         axes.set_title("a dense epoch: this recipe (color) and plain fit (gray)", fontsize=10)
 
-    publish("epoch", header, rows, {"runs": found, "shares": shares, "numpy_products": numpy_products}, draw)
+    write_report("epoch", header, rows, {"runs": found, "shares": shares, "numpy_products": numpy_products}, draw)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        answer(measure(sys.argv[1]))
+        print_json(measure(sys.argv[1]))
     else:
         main()

@@ -1,10 +1,10 @@
-"""How the cost of a training epoch grows: with the images (5k, 20k, 60k) and with the latent dimension (2 to 256)."""
+"""The cost of a training epoch against the number of images (5k, 20k, 60k) and the latent dimension (2 to 256)."""
 
 import statistics
 import sys
 
 import numpy as np
-from bench import answer, child, publish
+from bench import print_json, run_script, write_report
 
 COUNTS, LATENTS, ROUNDS = (5_000, 20_000, 60_000), (2, 8, 32, 64, 128, 256), 3
 
@@ -34,7 +34,7 @@ def measure():
 def main():
     runs = []
     for number in range(ROUNDS):
-        runs.append(child(__file__, "measure"))
+        runs.append(run_script(__file__, "measure"))
         print(number, runs[-1], file=sys.stderr, flush=True)
     found = {kind: {int(x): statistics.median(run[kind][x] for run in runs) for x in runs[0][kind]} for kind in runs[0]}
     lines = {kind: np.polyfit(list(values), list(values.values()), 1) for kind, values in found.items()}
@@ -54,11 +54,11 @@ def main():
         figure.axes[0].set_ylabel("seconds per epoch")
 
     header = ("grows with", "at", "an epoch takes", "a straight line says")
-    publish("growth", header, rows, {"runs": runs}, draw, (8, 3.2))
+    write_report("growth", header, rows, {"runs": runs}, draw, (8, 3.2))
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        answer(measure())
+        print_json(measure())
     else:
         main()

@@ -1,9 +1,9 @@
-"""Every target over seeds and backends: its spread, its margin, and whether the same run gives the same numbers again.
+"""Every target over seeds and backends: its spread, its margin, and whether a run is reproducible.
 
-Quick: seeds 0 to 9 on three backends; standard: seeds 0 to 4 on TensorFlow; by `python -m aelib sweep`, so that what
-was done is not done again. A target holds if the mean is at least two standard deviations inside its bound, and it is
-tight if the bound is no looser than the worst value plus two standard deviations. Exit code 1 if one is not so, or if
-seed 0, executed again with two notebooks at a time, gives other metrics on some backend.
+Quick: seeds 0 to 9 on three backends; standard: seeds 0 to 4 on TensorFlow; with `python -m aelib sweep`, which does
+not repeat finished points. A target holds if the mean is at least two standard deviations inside its bound, and it is
+tight if the bound is no looser than the worst value plus two standard deviations. Exit code 1 if a target does not hold
+or is not tight, or if a second run of seed 0, with two notebooks in parallel, gives other metrics on some backend.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 import pandas
-from bench import CHECKOUT, publish
+from bench import CHECKOUT, write_report
 
 from aelib.series.spec import load_series
 
@@ -24,7 +24,7 @@ PLAN = {
 
 
 def sweep(name, profile, workers):
-    """Return the table of a sweep. Missed targets and failed points do not stop it: they are in the table."""
+    """Run a sweep and return its table; missed targets and failed points are in the table and do not stop it."""
     out = CHECKOUT / "sweeps" / f"matrix-{profile}"
     grids = [f"--grid={axis}={values}" for axis, values in PLAN[profile].items()]
     command = [sys.executable, "-m", "aelib", "sweep", name, "--profile", profile, *grids]
@@ -43,45 +43,46 @@ def judged(target, values):
     return mean, stddev, worst, margin, sign * target.bound <= sign * worst + 2 * stddev + 1e-12
 
 
-def again(backend, table):
-    """Return the names of metrics that differ when seed 0 is executed again, two notebooks at a time."""
+def differing_metrics(backend, table):
+    """Run seed 0 again with two notebooks in parallel, and return the names of the metrics that differ."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "aelib", "run", "--profile", "quick", "--jobs", "2", "--backend", backend]
         subprocess.run([*command, "--out", out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(f"{out}/results.json", encoding="utf-8") as file:
             notebooks = json.load(file)["notebooks"]
-    found = []
-    for one in notebooks:
-        rows = table[(table.notebook == one["name"]) & (table.backend == backend) & (table.seed == 0)]
+    differing = []
+    for notebook in notebooks:
+        rows = table[(table.notebook == notebook["name"]) & (table.backend == backend) & (table.seed == 0)]
         before = rows.iloc[0].filter(like="metric.").dropna().rename(lambda name: name.removeprefix("metric."))
-        now = one["metrics"]
-        found += [f"{one['name']}: {name}" for name in {**before, **now} if before.get(name) != now.get(name)]
-    return found
+        now = notebook["metrics"]
+        differing += [f"{notebook['name']}: {name}" for name in {**before, **now} if before.get(name) != now.get(name)]
+    return differing
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--workers", type=int, default=2)
     workers = parser.parse_args().workers
-    series, rows, data, good, values_of = load_series(), [], {}, True, {}
+    series, rows, data, passed, values_of = load_series(), [], {}, True, {}
     tables = {(name, profile): sweep(name, profile, workers) for profile in PLAN for name in series}
     for (name, profile), table in tables.items():
         for target in series[name].profiles[profile].targets:
             values = table[f"metric.{target.metric}"]
-            whole = len(values.dropna()) == len(table) and (table.status == "passed").all()
+            complete = len(values.dropna()) == len(table) and (table.status == "passed").all()
             mean, stddev, worst, margin, tight = judged(target, values.dropna())
-            holds = whole and margin >= 2
-            good &= bool(holds and tight)
-            verdict = ("holds" if holds else "TOO NARROW" if whole else "MISSED") + (", tight" if tight else ", LOOSE")
+            holds = complete and margin >= 2
+            passed &= bool(holds and tight)
+            reached = "holds" if holds else "TOO NARROW" if complete else "MISSED"
+            verdict = f"{reached}, {'tight' if tight else 'LOOSE'}"
             name_and_profile = f"{name} {profile}"
-            numbers = (f"{one:.4g}" for one in (target.bound, mean, stddev, worst))
+            numbers = (f"{number:.4g}" for number in (target.bound, mean, stddev, worst))
             sign = {"<=": "≤", ">=": "≥"}[target.op]
             rows.append((name_and_profile, f"{target.metric} {sign}", *numbers, f"{margin:.1f}", len(values), verdict))
             values_of[name_and_profile, target.metric] = (values - target.bound) / (stddev or 1)
             data[f"{name_and_profile} {target.metric}"] = values.tolist()
     quick = pandas.concat([table for (_, profile), table in tables.items() if profile == "quick"])
-    differing = {backend: again(backend, quick) for backend in PLAN["quick"]["backend"].split(",")}
-    good &= not any(differing.values())
+    differing = {backend: differing_metrics(backend, quick) for backend in PLAN["quick"]["backend"].split(",")}
+    passed &= not any(differing.values())
 
     def draw(figure):
         axes = figure.subplots()
@@ -104,10 +105,10 @@ def main():
         "runs",
         "verdict",
     )
-    publish("matrix", header, rows, {"values": data, "differing": differing}, draw, (7, 0.22 * len(rows) + 1))
+    write_report("matrix", header, rows, {"values": data, "differing": differing}, draw, (7, 0.22 * len(rows) + 1))
     for backend, names in differing.items():
-        print(f"{backend}: seed 0 again, two at a time: " + (", ".join(names) or "the same metrics to the last digit"))
-    sys.exit(not good)
+        print(f"{backend}: seed 0 again, two in parallel: " + (", ".join(names) or "exactly the same metrics"))
+    sys.exit(not passed)
 
 
 if __name__ == "__main__":

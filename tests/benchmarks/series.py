@@ -1,8 +1,8 @@
-"""The series as a whole: wall time and peak memory per profile, and what of it is not training.
+"""The whole series: wall time and peak memory per profile, and the share of the time that is not training.
 
-Training is what cells take that fit something (a cell with a call of fit, ours or a library's); all the rest is
-start, imports, data, plots, measuring, export. Memory: the resident sets of the run and all its processes, added up
-five times a second, which counts shared pages more than once.
+Training is the time of the cells that call fit, ours or another library's; the rest is starting, importing, data,
+plots, metrics and export. Memory is the sum of the resident sets of the run and all its processes, taken five times a
+second, which counts shared pages more than once.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from contextlib import suppress
 
 import nbformat
 import psutil
-from bench import ENVIRONMENT, publish
+from bench import ENVIRONMENT, write_report
 
 FITS = re.compile(r"\bfit\(|\.fit_transform\(|\bmeasure\(")
 
 
 def run(profile, out):
-    """(seconds, peak memory in MB, what results.json says) of `python -m aelib run`."""
+    """Return (seconds, peak memory in MB, content of results.json) of `python -m aelib run`."""
     begin, peak = time.perf_counter(), 0
     process = subprocess.Popen(
         [sys.executable, "-m", "aelib", "run", "--profile", profile, "--out", out],
@@ -32,13 +32,13 @@ def run(profile, out):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    family = psutil.Process(process.pid)
+    parent = psutil.Process(process.pid)
     while process.poll() is None:
         total = 0
         with suppress(psutil.Error):
-            for one in [family, *family.children(recursive=True)]:
+            for member in [parent, *parent.children(recursive=True)]:
                 with suppress(psutil.Error):
-                    total += one.memory_info().rss
+                    total += member.memory_info().rss
         peak = max(peak, total / 1e6)
         time.sleep(0.2)
     with open(f"{out}/results.json", encoding="utf-8") as file:
@@ -46,7 +46,7 @@ def run(profile, out):
 
 
 def training_seconds(path):
-    """What the cells of an executed notebook take that fit something."""
+    """Return the seconds that the cells of an executed notebook take that fit something."""
     seconds = 0.0
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code" and FITS.search(cell.source):
@@ -70,16 +70,16 @@ def main():
     for profile in parser.parse_args().profiles:
         with tempfile.TemporaryDirectory() as out:
             seconds, peak, results = run(profile, out)
-            trained = {one["name"]: training_seconds(f"{out}/{one['name']}.ipynb") for one in results["notebooks"]}
-        each = {one["name"]: one["seconds"] for one in results["notebooks"]}
-        statuses = {one["name"]: one["status"] for one in results["notebooks"]}
+            each = {notebook["name"]: notebook["seconds"] for notebook in results["notebooks"]}
+            trained = {name: training_seconds(f"{out}/{name}.ipynb") for name in each}
+        statuses = {notebook["name"]: notebook["status"] for notebook in results["notebooks"]}
         found[profile] = {"seconds": seconds, "peak_mb": peak, "each": each, "trained": trained, "statuses": statuses}
         print(profile, found[profile], file=sys.stderr, flush=True)
         rows.append(
             (
                 profile,
                 f"{seconds:.0f} s",
-                ", ".join(f"{one:.0f} s" for one in each.values()),
+                ", ".join(f"{value:.0f} s" for value in each.values()),
                 f"{1 - sum(trained.values()) / seconds:.0%}",
                 f"{peak / 1000:.1f} GB",
                 "all" if set(statuses.values()) == {"passed"} else str(statuses),
@@ -104,7 +104,7 @@ def main():
         axes.legend()
 
     header = ("profile", "the series takes", "01, 02, 03", "not training", "peak memory", "targets reached")
-    publish("series", header, rows, found, draw)
+    write_report("series", header, rows, found, draw)
 
 
 if __name__ == "__main__":
