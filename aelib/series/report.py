@@ -67,11 +67,11 @@ def _small(data):
 
     try:
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
-            shown = image.convert("RGB")
+            shown = image.convert("RGBA")  # a figure is transparent, for light and dark pages
             shown.thumbnail((WIDE, WIDE), Image.Resampling.LANCZOS)
     except (UnidentifiedImageError, OSError, binascii.Error):
         # Whatever a cell called a picture: its page shows it, or a broken one, as it is.
         return f"data:image/png;base64,{data}"
     buffer = io.BytesIO()
-    shown.quantize(128).save(buffer, "PNG", optimize=True)
+    shown.quantize(128, method=Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
