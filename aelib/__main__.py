@@ -12,8 +12,8 @@ from aelib import __version__
 from aelib import _terminal as terminal
 from aelib.series.spec import UsageError
 
-# The packages without which a subcommand cannot work, by the extra that installs them. A test compares them with
-# pyproject.toml, which a checkout that is not installed could not be asked for by way of its metadata.
+# The packages that a subcommand needs, by the extra that installs them. They are listed here because a checkout that is
+# not installed has no metadata to read them from; a test compares them with pyproject.toml.
 RUN = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "nh3", "papermill", "psutil", "tqdm")
 EXTRAS = {
     "run": RUN,
@@ -21,14 +21,15 @@ EXTRAS = {
     "classroom": (*RUN, "copydetect"),
 }
 PROFILE = "quick, standard or full."
-BACKEND = "tensorflow, jax or torch; KERAS_BACKEND in the environment sets it, too."
-PARAMETER = "Set a parameter; aelib list shows which there are."
-DEADLINE = "End a notebook that takes longer; no limit by default."
-GRID = "A parameter, or backend, and its values; 0..9 stands for ten. Several grids are combined."
-ASSIGNMENT = "Name of the assignment; needed if the file names do not tell it."
-TIME_LIMIT = "For a whole submission; a single step gets at most half of what is left."
-MEMORY_LIMIT = "For a submission and all processes that it starts."
-TRUST = "Run submissions without a sandbox; they can then do whatever you can."
+BACKEND = "tensorflow, jax or torch; the environment variable KERAS_BACKEND sets it, too."
+PARAMETER = "Set a parameter of the notebook; aelib list shows them."
+DEADLINE = "Stop a notebook that takes longer; no limit by default."
+GRID = "A parameter (or backend) and its values; 0..9 means 0 to 9. Several grids are combined."
+WORKERS = "Points to run in parallel; by default half the cores."
+ASSIGNMENT = "Name of the assignment; needed if the file names do not contain it."
+TIME_LIMIT = "Time per submission; a single step gets at most half of the time left."
+MEMORY_LIMIT = "Memory per submission, including all processes that it starts."
+TRUST = "Run submissions without a sandbox; their code then has all your permissions."
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
 
 
@@ -37,7 +38,7 @@ class _Unfinished(click.ClickException):
 
 
 class _Command(terminal.Command):
-    """A subcommand. extra, module: what it needs, of which a student's copy has less; systems: if not all."""
+    """A subcommand that checks first for the packages of an extra, a module of aelib and the operating system."""
 
     def __init__(self, *args, extra=None, module=None, systems=None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -47,27 +48,27 @@ class _Command(terminal.Command):
         if self.systems and sys.platform == "win32":
             raise click.UsageError(f"aelib {self.name} needs {self.systems}; this is Windows")
         if self.module and not importlib.util.find_spec(self.module):
-            raise click.UsageError(f"aelib {self.name} is for instructors, and not part of a student's copy of aelib")
+            raise click.UsageError(f"aelib {self.name} is for instructors and not part of a student's copy of aelib")
         if missing := [name for name in EXTRAS.get(self.extra, ()) if not importlib.util.find_spec(name)]:
-            remedy = f'python -m pip install "aelib[{self.extra}]"'
+            remedy = f'run python -m pip install "aelib[{self.extra}]"'
             raise click.UsageError(f"aelib {self.name} needs {', '.join(missing)}, not installed here; {remedy}")
         return super().invoke(context)
 
 
-class _Place(click.ParamType):
+class _LocalPath(click.ParamType):
     """A path on this machine, with ~ expanded."""
 
     name = "path"
 
     def convert(self, value, param, context):
-        what = param.opts[0] if isinstance(param, click.Option) else param.metavar
+        name = param.opts[0] if isinstance(param, click.Option) else param.metavar
         if not value.strip():
-            raise click.UsageError(f"{what} must be a path; received an empty text")
+            raise click.UsageError(f"{name} must be a path; received an empty string")
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", value):
-            raise click.UsageError(f"{what} must be a path on this machine; received the URL {value[:200]!r}")
+            raise click.UsageError(f"{name} must be a path on this machine; received the URL {value[:200]!r}")
         path = os.path.expanduser(value)
         if path.startswith("~"):
-            raise click.UsageError(f"{what} must be a path; received {value[:200]!r}, of a user without a home folder")
+            raise click.UsageError(f"{name} must be a path; received {value[:200]!r}, whose user has no home folder")
         return path
 
 
@@ -81,12 +82,12 @@ def cli(context):
 
 
 def _out(default, help, metavar="FOLDER"):
-    return click.option("--out", default=default, type=_Place(), metavar=metavar, help=help)
+    return click.option("--out", default=default, type=_LocalPath(), metavar=metavar, help=help)
 
 
 def _finite(context, option, value):
     if value is not None and not value < float("inf"):
-        raise click.UsageError(f"--deadline must be a number of seconds; received {value}")
+        raise click.UsageError(f"--deadline must be a finite number of seconds; received {value}")
     return value
 
 
@@ -118,12 +119,12 @@ def list_(notebooks):
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
 @terminal.verbosity_options("Print a line for every cell, with its time.")
 @_run_options
-@_out("reports", "Where the report goes.")
-@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Notebooks at a time.")
+@_out("reports", "Folder for the report.")
+@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Notebooks to run in parallel.")
 def run(notebooks, profile, backend, given, deadline, out, jobs):
     """Execute notebooks of the series (all by default), check their targets, and publish a report.
 
-    NOTEBOOK is a name, the beginning or a word of it, or a path: 01, compression, notebooks/01_compression.ipynb.
+    NOTEBOOK is a name, its beginning, a word in it, or a path: 01, compression, notebooks/01_compression.ipynb.
 
     Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a notebook did not finish; 130 or 143
     interrupted.
@@ -146,9 +147,9 @@ def run(notebooks, profile, backend, given, deadline, out, jobs):
 @click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=V1,V2,...", help=GRID)
 @terminal.verbosity_options("Print the metrics of every point, too.")
 @_run_options
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Points at a time; by default half the cores.")
-@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster to use instead; its workers need this aelib.")
-@_out("sweeps", "Where the table goes.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help=WORKERS)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to use instead; its workers need the same aelib.")
+@_out("sweeps", "Folder for the table.")
 def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler, out):
     """Execute a notebook at every point of a grid, and write one table and a plot.
 
@@ -158,7 +159,7 @@ def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler
     Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a point did not finish; 130 interrupted.
     """
     if workers and scheduler:
-        raise click.UsageError("--workers and --scheduler exclude each other")
+        raise click.UsageError("--workers and --scheduler cannot be used together")
     from aelib.series import sweep as sweeps
     from aelib.series import sweep_table
 
@@ -182,7 +183,7 @@ def data(names):
 
     for name in names:
         if name not in NAMES:
-            raise click.UsageError(f"no data set {name!r}; there are {', '.join(NAMES)}")
+            raise click.UsageError(f"no data set {name!r}; available: {', '.join(NAMES)}")
     try:
         for name in names or NAMES:
             terminal.echo(fetch(name) if names else describe(name))
@@ -202,11 +203,11 @@ def release(assignments, out):
 
 
 @cli.command(cls=_Command, extra="classroom", module="aelib.classroom.grade_class", systems="Linux or WSL")
-@click.argument("submissions", type=_Place(), metavar="SUBMISSIONS")
+@click.argument("submissions", type=_LocalPath(), metavar="SUBMISSIONS")
 @click.option("--assignment", "name", metavar="NAME", help=ASSIGNMENT)
 @terminal.verbosity_options()
-@_out("grades", "Where the grades go.")
-@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Submissions at a time.")
+@_out("grades", "Folder for the grades.")
+@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Submissions to grade in parallel.")
 @click.option("--time-limit", default=600.0, type=click.FloatRange(1, 86400), metavar="SECONDS", help=TIME_LIMIT)
 @click.option("--memory-limit", default=4096, type=click.IntRange(min=128), metavar="MB", help=MEMORY_LIMIT)
 @click.option("--trust-submissions", is_flag=True, help=TRUST)
@@ -215,7 +216,7 @@ def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissi
 
     SUBMISSIONS is a folder with a folder, zip or notebook for each student, or a zip of such a folder.
 
-    Exit code: 0 every submission has its grade, whatever it is; 2 bad usage; 130 interrupted.
+    Exit code: 0 every submission was graded, whatever the grade; 2 bad usage; 130 interrupted.
     """
     from aelib.classroom.grade_class import grade_class
     from aelib.classroom.sandbox import Limits
@@ -226,14 +227,14 @@ def grade(submissions, name, out, jobs, time_limit, memory_limit, trust_submissi
 @cli.command()
 @_out("autoencoders.zip", "A new folder, or a zip if the name ends in .zip.", metavar="PATH")
 def bundle(out):
-    """Make a folder or zip of the notebooks with the library, for students to install and open."""
-    from aelib.bundle import bundle as make
+    """Write the notebooks and the library to a folder or zip from which students can install them."""
+    from aelib.bundle import bundle as write_bundle
 
-    terminal.echo(make(out))
+    terminal.echo(write_bundle(out))
 
 
 def main():
-    """Run the command line. A usage error is one line and exit code 2; printing never changes the exit code."""
+    """Run the command line. A usage error is one line and exit code 2; failing output never changes the exit code."""
     terminal.guard()
     try:
         code = cli.main(prog_name="aelib", standalone_mode=False)

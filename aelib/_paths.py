@@ -1,4 +1,4 @@
-"""Find the files that the repository keeps beside the library: data/ and notebooks/."""
+"""Find the files that the repository keeps beside the library, such as data/ and notebooks/."""
 
 from pathlib import Path
 
@@ -12,6 +12,6 @@ def repository_file(name: str) -> Path:
 
     Args:
         name: path relative to the top of the repository, for example "data/mnist_5k.npz" or "notebooks". A wheel
-            carries data/ and notebooks/ only.
+            carries data/, notebooks/ and constraints.txt only.
     """
     return (PACKAGE.parent if IN_CHECKOUT else _IN_WHEEL) / name

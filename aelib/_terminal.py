@@ -1,4 +1,4 @@
-"""Print safely: an output that fails never changes the exit code."""
+"""Print safely: output that fails never changes the exit code."""
 
 import functools
 import io
@@ -27,7 +27,7 @@ verbosity = "normal"  # of the progress: "quiet", "normal" or "verbose"; set by 
 class SafeStream(io.TextIOBase):
     """A text stream that never fails: it writes what can be written and drops the rest.
 
-    It hides the `buffer` of the stream, so that no library writes around it.
+    It does not expose the stream's `buffer`, so that no library can bypass it.
     """
 
     def __init__(self, stream):
@@ -63,7 +63,7 @@ class SafeStream(io.TextIOBase):
 
 
 class Command(click.Command):
-    """A subcommand that `aelib --help` describes in a whole sentence; click cuts it where the line ends."""
+    """A subcommand whose summary `aelib --help` shows whole; click would truncate it to one line."""
 
     def get_short_help_str(self, limit=45):
         return " ".join(self.help.partition("\n\n")[0].split())
@@ -78,7 +78,7 @@ class Group(click.Group):
         return list(self.commands)
 
 
-class Nowhere(io.TextIOBase):
+class NullStream(io.TextIOBase):
     """A text stream that drops everything."""
 
     def writable(self):
@@ -94,12 +94,12 @@ def guard():
         try:
             os.fstat(descriptor)
         except OSError:
-            # Closed from the start. The next file to be opened would get the number, and take what is printed.
+            # Closed by the parent process. The next file opened would get its number and receive what is printed.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, SafeStream):
-            setattr(sys, name, Nowhere() if stream is None else SafeStream(stream))
+            setattr(sys, name, NullStream() if stream is None else SafeStream(stream))
 
 
 def echo(text, err=False):
@@ -108,12 +108,12 @@ def echo(text, err=False):
 
 
 def error(message):
-    """Print an error to stderr, in one line."""
+    """Print an error to stderr, on one line."""
     echo(f"{paint('error:', err=True)} {' '.join(str(message).split())}", err=True)
 
 
 def paint(word, err=False):
-    """Return one of the words of COLORS in its color, if the stream that it is meant for shows colors."""
+    """Return a word in its color of COLORS, if it has one and the stream that it is printed to shows colors."""
     return click.style(word, fg=COLORS[word]) if word in COLORS and has_color(err) else word
 
 
@@ -127,16 +127,16 @@ def has_color(err=False):
 
 
 @contextmanager
-def progress(wanted):
-    """Show progress as wanted inside a `with`: "quiet", "normal" or "verbose".
+def progress(level):
+    """Set how much progress is shown inside a `with`: "quiet", "normal" or "verbose".
 
-    Progress is all that is written to stderr meanwhile. An error is raised, and printed outside.
+    Inside, only progress is written to stderr: errors are raised, and printed by the caller.
     """
     global verbosity
     before = verbosity, sys.stderr
-    verbosity = wanted
-    if wanted == "quiet":
-        sys.stderr = Nowhere()
+    verbosity = level
+    if level == "quiet":
+        sys.stderr = NullStream()
     try:
         yield
     finally:
@@ -144,19 +144,19 @@ def progress(wanted):
 
 
 def verbosity_options(verbose_help=None):
-    """Add -q, and -v where there is a help text for it, to a command, and show its progress accordingly."""
+    """Add the option -q and, given its help text, -v to a command; they set how much progress it shows."""
 
     def decorate(function):
         @functools.wraps(function)
         def command(*args, quiet, verbose=False, **kwargs):
             if quiet and verbose:
-                raise click.UsageError("--quiet and --verbose exclude each other")
+                raise click.UsageError("--quiet and --verbose cannot be used together")
             with progress("quiet" if quiet else "verbose" if verbose else "normal"):
                 return function(*args, **kwargs)
 
         if verbose_help:
             command = click.option("-v", "--verbose", is_flag=True, help=verbose_help)(command)
-        return click.option("-q", "--quiet", is_flag=True, help="Print the result and errors only.")(command)
+        return click.option("-q", "--quiet", is_flag=True, help="Print only the result and errors.")(command)
 
     return decorate
 

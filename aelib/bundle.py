@@ -1,4 +1,4 @@
-"""Make folders to hand out: notebooks, a wheel of the library for students, and a page that says how to install it."""
+"""Make folders to hand out: notebooks, a wheel of the library for students, and a README on how to install it."""
 
 import base64
 import hashlib
@@ -18,8 +18,8 @@ _SUFFIXES = {".py", ".js", ".json", ".css", ".html", ".typed"}
 TITLE = "Autoencoders in guided notebooks"
 README = """# {title}
 
-You need Python 3.11, 3.12 or 3.13. No GPU, and once this is installed, no network. In a terminal, in this folder, on
-Linux and macOS:
+You need Python 3.11, 3.12 or 3.13, but no GPU and, once this is installed, no network. In a terminal, in this folder,
+on Linux and macOS:
 
     python3 -m venv .venv
     .venv/bin/python -m pip install -c constraints.txt --find-links . "{requirement}"
@@ -33,12 +33,12 @@ On Windows:
 
 {instructions}
 
-With `-c constraints.txt` everybody gets the versions that were tried together; without it, the newest.
+With `-c constraints.txt` everybody gets the versions that were tested together; without it, the newest.
 
 In VS Code, open this folder and choose the Python of `.venv` as the kernel. In Colab or Kaggle, upload a notebook
 together with `{wheel}`, and run its first cell.
 
-JAX instead of TensorFlow needs half the disk: write `jax` for `tensorflow` in the second command.
+JAX needs half the disk space of TensorFlow: to use it, write `jax` instead of `tensorflow` in the second command.
 """
 
 
@@ -56,7 +56,7 @@ def bundle(out: str | Path) -> Path:
     """
     out, folder = Path(out), series_folder()
     chapters = [notebook.path for notebook in load_series().values()]
-    solutions = [path for one in chapters if (path := folder / "solutions" / one.name).exists()]
+    solutions = [path for chapter in chapters if (path := folder / "solutions" / chapter.name).exists()]
     try:
         notebooks = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in chapters + solutions}
     except OSError as error:
@@ -70,7 +70,7 @@ def bundle(out: str | Path) -> Path:
 def write_handout(out: Path, notebooks: dict[str, str], title: str, instructions: str) -> Path:
     """Write notebooks with the students' wheel and a README to a new folder, or a zip of it.
 
-    Nothing is overwritten, and nothing is left of a failed attempt.
+    Nothing is overwritten, and a failed attempt leaves nothing behind.
 
     Args:
         out: the folder, which must be missing or empty; or, where the name ends in ".zip", a file that does not exist.
@@ -82,51 +82,51 @@ def write_handout(out: Path, notebooks: dict[str, str], title: str, instructions
         `out`.
 
     Raises:
-        UsageError: `out` is there and not empty, or cannot be written.
+        UsageError: `out` exists and is not empty, or cannot be written.
     """
     packed = out.suffix == ".zip"
     try:
         if out.exists() and (packed or not out.is_dir() or any(out.iterdir())):
-            what = "is there" if packed or not out.is_dir() else "is there and not empty"
+            what = "exists" if packed or not out.is_dir() else "exists and is not empty"
             raise UsageError(f"{out} {what}; choose another --out, so that nothing is overwritten")
-        # Beside its destination, and moved there when it is complete.
+        # Written beside its destination, and moved there when it is complete.
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".aelib-bundle-", dir=out.parent) as scratch:
-            place = Path(scratch) / "content" / out.stem
-            place.mkdir(parents=True)
-            _fill(place, notebooks, title, instructions)
+            handout = Path(scratch) / "content" / out.stem
+            handout.mkdir(parents=True)
+            _fill(handout, notebooks, title, instructions)
             if packed:
-                place = Path(shutil.make_archive(f"{scratch}/packed", "zip", place.parent, out.stem))
-            return place.replace(out)
+                handout = Path(shutil.make_archive(f"{scratch}/packed", "zip", handout.parent, out.stem))
+            return handout.replace(out)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}") from None
 
 
-def _fill(place, notebooks, title, instructions):
-    wheel = write_wheel(place)
+def _fill(folder, notebooks, title, instructions):
+    wheel = write_wheel(folder)
     for name, text in notebooks.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(text, encoding="utf-8")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
     requirement = f"aelib[tensorflow,lab]=={__version__}"
     text = README.format(title=title, requirement=requirement, instructions=instructions, wheel=wheel.name)
-    (place / "README.md").write_text(text, encoding="utf-8")
-    shutil.copyfile(repository_file("constraints.txt"), place / "constraints.txt")
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    shutil.copyfile(repository_file("constraints.txt"), folder / "constraints.txt")
 
 
 def write_wheel(folder: Path) -> Path:
-    """Write the wheel that students get: this library and its data, without grader, assignments and solutions.
+    """Write the wheel that students get: this library and its data, without the grader, assignments and solutions.
 
-    It is made from the files of the running library, in a checkout or installed, so it needs no build tool.
+    It is made from the files of the running library, in a checkout or installed, and needs no build tool.
 
     Raises:
-        UsageError: aelib is not installed in this environment, or otherwise than it is executed from.
+        UsageError: aelib is not installed in this environment, or has changed since it was.
     """
     try:
         installed = metadata.distribution("aelib")
     except metadata.PackageNotFoundError:
-        raise UsageError("aelib is not installed in this environment; pip install -e . in its repository") from None
+        raise UsageError("aelib is not installed in this environment; run pip install -e . in its repository") from None
     if installed.version != __version__ or _is_outdated(installed):
-        raise UsageError("aelib has changed since it was installed in this environment; pip install -e . once more")
+        raise UsageError("aelib has changed since it was installed in this environment; run pip install -e . again")
     info = f"aelib-{__version__}.dist-info"
     content = _library()
     for name in ("METADATA", "entry_points.txt", "licenses/LICENSE"):
@@ -142,13 +142,13 @@ def write_wheel(folder: Path) -> Path:
 
 
 def _is_outdated(installed) -> bool:
-    """Return whether pyproject.toml of the checkout was changed after its metadata were taken down."""
-    about = installed.locate_file(f"aelib-{installed.version}.dist-info/METADATA")
-    return IN_CHECKOUT and repository_file("pyproject.toml").stat().st_mtime > Path(about).stat().st_mtime
+    """Return whether the checkout's pyproject.toml is newer than the installed metadata."""
+    metadata_path = installed.locate_file(f"aelib-{installed.version}.dist-info/METADATA")
+    return IN_CHECKOUT and repository_file("pyproject.toml").stat().st_mtime > Path(metadata_path).stat().st_mtime
 
 
 def _library() -> dict[str, bytes]:
-    """Return what a student's wheel holds, by its path in the wheel."""
+    """Return the files of a student's wheel, {path in the wheel: content}."""
     content = {}
     for path in sorted(PACKAGE.rglob("*")):
         parts = path.relative_to(PACKAGE).parts

@@ -279,7 +279,7 @@ def test_verbose_shows_every_cell_with_its_time():
 def test_quiet_and_verbose_exclude_each_other(aelib_command):
     for words in (["run"], ["sweep", "01", "--grid", "seed=1"]):
         code, out, err = aelib_command(*words, "-q", "-v")
-        assert (code, out, err) == (2, "", "error: --quiet and --verbose exclude each other\n")
+        assert (code, out, err) == (2, "", "error: --quiet and --verbose cannot be used together\n")
 
 
 def test_a_quiet_sweep_and_a_quiet_class_show_no_progress(aelib_command, monkeypatch):

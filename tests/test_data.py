@@ -935,7 +935,7 @@ def test_cut_patches_shares_the_count_among_the_pictures():
         ({"size": 0}, "size must be an integer from 1 to 6; received 0"),
         ({"count": -1}, "count must be an integer"),
         ({"count": 2.0}, "count must be an integer"),
-        ({"count": 99}, "count must leave every picture enough positions; received 99"),
+        ({"count": 99}, "count must not exceed the positions in the pictures; received 99"),
         ({"seed": -1}, "seed must be an integer"),
         ({"pictures": []}, "pictures must be one or more arrays"),
         ({"pictures": [np.zeros((6, 6, 3)), np.zeros((6, 6))]}, "same channels; received shapes"),

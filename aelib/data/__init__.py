@@ -28,10 +28,10 @@ class Images:
     """A set of images in three splits.
 
     Attributes:
-        train, val, test: float32 (n, height, width, channels) with values in [0, 1]. `val` is for choosing, `test` for
-            the final figure and used nowhere else.
+        train, val, test: float32 (n, height, width, channels) with values in [0, 1]. `val` is for choosing settings,
+            `test` only for the final result.
         train_labels, val_labels, test_labels: int64 (n,).
-        name: the name it was loaded by.
+        name: the name passed to `load`.
     """
 
     train: np.ndarray
@@ -55,17 +55,17 @@ def load(name: str = "mnist-5k", *, seed: int = 0) -> Images:
             where aelib was installed from a wheel, in the user's cache folder) and downloaded if missing; their test
             images are the published ones. natural-patches (gray) and natural-patches-rgb are cut from photographs, test
             from other photographs than train and val; a label is an index into `PICTURES`.
-        seed: integer from 0 to 2**32 - 1. It draws the validation images and the order of the training images of the
-            downloaded sets, and the positions of the patches in train and val. Test is the same for every seed, and so
-            is all of mnist-5k. Nothing depends on the order of the images in a file.
+        seed: integer from 0 to 2**32 - 1. It determines the validation images and the order of the training images of
+            the downloaded sets, and the positions of the patches in train and val. The test images and all of mnist-5k
+            are the same for every seed. Nothing depends on the order of the images in a file.
 
     Returns:
         The images in three splits, with their labels.
 
     Raises:
-        ValueError: an unknown name, or a bad seed.
-        DataError: a ValueError too; the set is missing and cannot be downloaded, or its file does not have the expected
-            content, which is checked at every use.
+        ValueError: an unknown name or an invalid seed.
+        DataError: a subclass of ValueError; the set is missing and cannot be downloaded, or its file does not have the
+            expected content, which is checked every time.
     """
     _check_name(name)
     seed = _validation.seed(seed)
@@ -79,11 +79,11 @@ def load(name: str = "mnist-5k", *, seed: int = 0) -> Images:
             val, train = np.split(np.random.default_rng(seed).permutation(len(x)), [val_count])
             arrays |= {"x_train": x[train], "y_train": y[train], "x_val": x[val], "y_val": y[val]}
         splits = {split: (arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in ("train", "val", "test")}
-    found: dict[str, np.ndarray] = {}
+    fields: dict[str, np.ndarray] = {}
     for split, (x, y) in splits.items():
         x = np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x
-        found |= {split: x.reshape(-1, *SETS[name].shape), f"{split}_labels": y.astype(np.int64)}
-    return Images(**found, name=name)
+        fields |= {split: x.reshape(-1, *SETS[name].shape), f"{split}_labels": y.astype(np.int64)}
+    return Images(**fields, name=name)
 
 
 def fetch(name: str) -> str:
@@ -95,7 +95,7 @@ def fetch(name: str) -> str:
 def describe(name: str) -> str:
     """Return one line about a set: name, number of images in train / val / test, shape, and state.
 
-    Nothing is downloaded. A file that is there is verified; if it is bad, the line says "refused" and why.
+    Nothing is downloaded. An existing file is verified; if it cannot be used, the line says "refused" and why.
     """
     _check_name(name)
     counts = " / ".join(f"{count:,}" for count in SETS[name].counts)

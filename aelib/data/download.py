@@ -1,7 +1,7 @@
 """Download the published files of a set, check them against their checksums, and write the set into the data folder.
 
-What arrives is kept in memory, so that a download that is cut off leaves nothing behind; what is complete is written
-under another name and then renamed. Nothing that exists is overwritten.
+A download is kept in memory until it is complete, so that an interrupted one leaves nothing behind; its file is then
+written atomically. Existing files are never overwritten.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from aelib.data import files
-from aelib.data.files import ELSEWHERE, DataError
+from aelib.data.files import ALTERNATIVES, DataError
 
-ANSWER_SECONDS = 3
-STALL_SECONDS = 20
-ABANDONED_SECONDS = 3600
+ANSWER_SECONDS = 3  # until the first answer of a server
+STALL_SECONDS = 20  # between two parts of a file
+ABANDONED_SECONDS = 3600  # age at which the folder of another download is removed
 
 
 def fetch_missing(name: str) -> None:
@@ -39,26 +39,26 @@ def fetch_missing(name: str) -> None:
     if name not in files.FULL_SETS or os.path.lexists(path):
         return
     try:
-        # Before the download, which would be in vain.
+        # Checked first, because the download would be wasted.
         if not os.access(next(parent for parent in path.parents if parent.exists()), os.W_OK):
             raise DataError("its folder cannot be written to")
         arrays = READERS[name](*[_download(url, checksum) for url, checksum in files.SETS[name].urls.items()])
         digest, _ = files.content_digest(arrays)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Left by processes that were killed while they wrote. One may remove its own at this moment.
-        for left in path.parent.glob(".download-*"):
+        # Left behind by processes that were killed. One that still runs may remove its own at the same time.
+        for leftover in path.parent.glob(".download-*"):
             with contextlib.suppress(OSError):
-                if time.time() - left.lstat().st_mtime > ABANDONED_SECONDS:
-                    shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=path.parent, ignore_cleanup_errors=True) as home:
-            complete = Path(home, path.name)
-            # Not compressed: photographs shrink by a tenth only, and would take seconds to unpack before every use.
+                if time.time() - leftover.lstat().st_mtime > ABANDONED_SECONDS:
+                    shutil.rmtree(leftover)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=path.parent, ignore_cleanup_errors=True) as scratch:
+            complete = Path(scratch, path.name)
+            # Not compressed: photographs shrink by only a tenth, and unpacking them would take seconds at every load.
             np.savez(complete, **arrays, digest=np.frombuffer(bytes.fromhex(digest), np.uint8))
             # Another process may have been faster; its file is checked before use like any other.
             if not os.path.lexists(path):
                 os.replace(complete, path)
     except (OSError, DataError) as error:
-        remedy = f"connect to the network and try again, {ELSEWHERE}"
+        remedy = f"connect to the network and try again, {ALTERNATIVES}"
         raise DataError(f"{path} is missing and could not be fetched: {error}; {remedy}") from error
 
 
@@ -66,15 +66,15 @@ def _download(url, checksum):
     """Return the content of a published file."""
     import requests
 
-    # Not to be compressed on the way, so that what arrives is what was published.
+    # Without compression in transit, the content is the published file, byte for byte.
     options = {"headers": {"Accept-Encoding": "identity"}, "stream": True, "timeout": STALL_SECONDS}
     try:
-        # In a thread, because no time limit of a socket covers the lookup of a name and all addresses tried in turn.
+        # In a thread, because a socket's timeout covers neither the name lookup nor several addresses tried in turn.
         with ThreadPool(1) as pool:
             response = pool.apply_async(requests.get, (url,), options).get(ANSWER_SECONDS)
     except (multiprocessing.TimeoutError, requests.ConnectionError) as error:
         cause = error
-        while cause.__context__:  # requests wraps what happened three times
+        while cause.__context__:  # requests wraps the original error three times
             cause = cause.__context__
         reason = str(cause) or f"no answer within {ANSWER_SECONDS} seconds"
         raise DataError(f"no network, or {url} is down ({reason})") from error
@@ -83,7 +83,7 @@ def _download(url, checksum):
     content = response.content
     algorithm, expected = checksum.split(":")
     if hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() != expected:
-        raise DataError(f"{url} does not have its published checksum: it was damaged, or replaced by a web page")
+        raise DataError(f"{url} does not have its published checksum: it is damaged or was replaced by a web page")
     return content
 
 
@@ -95,9 +95,9 @@ def _read_fashion_mnist(*contents):
 
 
 def _read_cifar10(archive):
-    """Read batches of records: a byte of label, then the red, the green and the blue pixels, row by row."""
+    """Read batches of records: the label as one byte, then the red, the green and the blue pixels, row by row."""
     arrays = {}
-    # Unpacked first: the batches are not stored in order, and to go back in a compressed file is to start over.
+    # Decompressed first: the batches are not stored in order, and seeking backwards in a gzip file starts over.
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as tar:
         for split, batches in ("train", [f"data_batch_{i}" for i in range(1, 6)]), ("test", ["test_batch"]):
             content = b"".join(tar.extractfile(f"cifar-10-batches-bin/{batch}.bin").read() for batch in batches)

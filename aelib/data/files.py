@@ -1,7 +1,7 @@
-"""The files of image sets: what they must hold, where they are kept, and how they are read and written.
+"""The files of image sets: what they must contain, where they are stored, and how they are read.
 
-A file is an .npz archive with uint8 images x_SPLIT and uint8 labels y_SPLIT. Nothing in it is used before the shape and
-type of every array and a digest over all images and labels have been checked.
+A file is an .npz archive with uint8 images x_SPLIT and uint8 labels y_SPLIT. Before anything in it
+is used, the shape and dtype of every array and a digest of all images and labels are checked.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from platformdirs import user_cache_dir
 from aelib._paths import IN_CHECKOUT, repository_file
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-# The binary version has the same images and labels as the Python version, and no pickles.
+# The binary version has the same images and labels as the Python version, but no pickles.
 CIFAR10 = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-ELSEWHERE = "or set AELIB_DATA to a folder with a good copy, or use mnist-5k, which needs no network"
+ALTERNATIVES = "or set AELIB_DATA to a folder with a good copy, or use mnist-5k, which needs no network"
 
 
 class DataError(ValueError):
-    """Data that cannot be used: one line with the file, what is wrong with it, and the remedy."""
+    """Data that cannot be used: one line with the file, what is wrong with it, and what to do."""
 
     def __init__(self, message: str):
         super().__init__(" ".join(str(message).split()))
@@ -30,14 +30,14 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class ImageSet:
-    """What is known about a set of images."""
+    """The expected properties of a set of images, and where to download it."""
 
     counts: tuple[int, int, int]  # images in train, val and test
     shape: tuple[int, int, int]  # height, width, channels
-    # The content digest. Without it, the file must carry its own, which detects damage, but no forgery.
+    # The content digest. Without it, the file must contain its own, which detects damage but not forgery.
     digest: str | None = None
     megabytes: int = 0
-    urls: dict[str, str] = field(default_factory=dict)  # the published files, and the checksum of each
+    urls: dict[str, str] = field(default_factory=dict)  # {published file: its checksum}
 
 
 SETS = {
@@ -91,7 +91,7 @@ def path(name: str) -> Path:
 
 
 def image_digests(images: np.ndarray, labels: np.ndarray) -> list[bytes]:
-    """Return the SHA-256 of every image: one byte of label, then the pixels in row-major order, channels last."""
+    """Return the SHA-256 of every image: its label as one byte, then the pixels in row-major order, channels last."""
     rows = np.concatenate([labels.reshape(-1, 1), images.reshape(len(images), -1)], axis=1)
     return [hashlib.sha256(row).digest() for row in rows]
 
@@ -121,26 +121,26 @@ def read(name: str) -> dict[str, np.ndarray]:
     try:
         arrays = _read_unverified(file, image_set)
         expected = image_set.digest or arrays.pop("digest").tobytes().hex()
-        found, order = content_digest(arrays)
-        if found != expected:
-            digests = f"content digest {found[:12]}..., expected {expected[:12]}..."
+        digest, order = content_digest(arrays)
+        if digest != expected:
+            digests = f"content digest {digest[:12]}..., expected {expected[:12]}..."
             raise ValueError(f"its images or labels are not the expected ones ({digests})")
-    # Damage can surface as almost any exception: of zipfile, zlib, the parser of NumPy's headers, the system.
+    # Damage can raise almost any exception: from zipfile, zlib, NumPy's header parser or the operating system.
     except Exception as error:
         remedy = "it comes with aelib: restore it with `git checkout -- data/mnist_5k.npz`, or install aelib again"
         if name in FULL_SETS:
-            remedy = f"move it away so that it is downloaded again, {ELSEWHERE}"
+            remedy = f"move it away so that it is downloaded again, {ALTERNATIVES}"
         reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise DataError(f"{file} cannot be used: {reason}; {remedy}") from error
-    # So that nothing depends on the order in a file. That of mnist-5k is fixed by its own rule (data/make_mnist_5k.py).
+    # Sorted, so that nothing depends on the order in the file; data/make_mnist_5k.py fixes the order of mnist-5k.
     return {key: array[order[key[2:]]] for key, array in arrays.items()} if name in FULL_SETS else arrays
 
 
 def _read_unverified(file, image_set):
-    """Return the arrays of a file, which have the expected shapes and types."""
+    """Return the arrays of a file after checking their shapes and dtypes."""
     if not file.is_file():
         raise ValueError("it is not a regular file" if os.path.lexists(file) else "it is missing")
-    # Checked here because NumPy takes anything else for a pickle, and advises to trust it.
+    # Checked here because NumPy takes any other file for a pickle, and suggests to allow it.
     with open(file, "rb") as opened:
         head = opened.read(256)
     if not (head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(file)):

@@ -23,7 +23,7 @@ def pictures() -> dict[str, np.ndarray]:
     import skimage.data
     from sklearn.datasets import load_sample_image
 
-    found = {}
+    photographs = {}
     for name, size in zip(PICTURES, SIZES, strict=True):
         try:
             if name in ("china", "flower"):
@@ -37,26 +37,26 @@ def pictures() -> dict[str, np.ndarray]:
                 f"picture {name!r} of scikit-image or scikit-learn cannot be used: {type(error).__name__}: {error}; "
                 "install both in the versions of requirements.txt"
             ) from error
-        found[name] = np.divide(picture, 255, dtype=np.float32)
-    return found
+        photographs[name] = np.divide(picture, 255, dtype=np.float32)
+    return photographs
 
 
 def cut_patches(pictures, size: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut square patches at random positions, no position twice, the same number from every picture.
 
     Args:
-        pictures: list or dict of arrays (height, width) or (height, width, channels), all with the same channels; to
-            keep regions apart, pass regions, such as `picture[:, :300]`.
+        pictures: list or dict of arrays (height, width) or (height, width, channels), all with the same channels.
+            To cut from a part of a picture only, pass that part, such as `picture[:, :300]`.
         size: height and width of a patch in pixels.
-        count: number of patches in all; if the pictures cannot share it equally, the first ones give one more.
+        count: total number of patches; if it cannot be divided equally, the first pictures contribute one more each.
         seed: integer from 0 to 2**32 - 1.
 
     Returns:
-        The patches in mixed order, (count, size, size, channels), of the type of the pictures; and for every patch the
-        index of its picture, int64 (count,).
+        The patches in shuffled order, (count, size, size, channels), in the dtype of the pictures; and for every patch
+        the index of its picture, int64 (count,).
 
     Raises:
-        ValueError: the size is larger than a picture, or a picture has fewer positions than are asked for.
+        ValueError: the size is larger than a picture, or a picture has fewer positions than requested.
     """
     pictures = map(np.asarray, pictures.values() if isinstance(pictures, dict) else pictures)
     pictures = [picture[..., None] if picture.ndim == 2 else picture for picture in pictures]
@@ -73,7 +73,7 @@ def cut_patches(pictures, size: int, count: int, seed: int) -> tuple[np.ndarray,
         positions = windows.shape[0] * windows.shape[1]
         if share > positions:
             received = f"received {count}, {share} of them from picture {index}, which has {positions}"
-            raise ValueError(f"count must leave every picture enough positions; {received}")
+            raise ValueError(f"count must not exceed the positions in the pictures; {received}")
         rows, columns = np.divmod(rng.choice(positions, share, replace=False), windows.shape[1])
         cuts.append(np.moveaxis(windows[rows, columns], 1, -1))
         labels.append(np.full(share, index, np.int64))
@@ -90,11 +90,11 @@ def natural_patches(image_set: ImageSet, seed: int) -> dict[str, tuple[np.ndarra
     from aelib.corruption import grayscale
 
     (train, val, test), (size, _, channels) = image_set.counts, image_set.shape
-    found = {name: grayscale(p[None])[0] if channels == 1 else p for name, p in pictures().items()}
-    borders = {name: round(len(found[name]) * 7 / 8) for name in TRAINING_PICTURES}
-    test_patches, test_labels = cut_patches([found[name] for name in TEST_PICTURES], size, test, 0)
+    photographs = {name: grayscale(p[None])[0] if channels == 1 else p for name, p in pictures().items()}
+    borders = {name: round(len(photographs[name]) * 7 / 8) for name in TRAINING_PICTURES}
+    test_patches, test_labels = cut_patches([photographs[name] for name in TEST_PICTURES], size, test, 0)
     return {
-        "train": cut_patches([found[name][:border] for name, border in borders.items()], size, train, seed),
-        "val": cut_patches([found[name][border:] for name, border in borders.items()], size, val, seed),
+        "train": cut_patches([photographs[name][:border] for name, border in borders.items()], size, train, seed),
+        "val": cut_patches([photographs[name][border:] for name, border in borders.items()], size, val, seed),
         "test": (test_patches, test_labels + len(TRAINING_PICTURES)),
     }
