@@ -312,9 +312,9 @@ def test_a_notebook_on_a_cluster_gets_as_many_threads_as_in_a_run(tmp_path, seen
         (["--grid", "speed=1"], "no parameter 'speed' in one"),
         (["--grid", "backend=tensorflow,theano"], "backend must be one of tensorflow, jax, torch; received 'theano'"),
         (["--grid", "seed=0..9", "--grid", "rate=1..999999"], "points; 1,000,000 at most"),
-        (["--grid", "seed=1", "--workers", "2", "--scheduler", "tcp://x"], "exclude each other"),
+        (["--grid", "seed=1", "--workers", "2", "--scheduler", "tcp://x"], "cannot be used together"),
         (["--grid", "seed=1", "--scheduler", "nonsense://x"], "no scheduler at nonsense://x"),
-        (["--grid", "seed=1", "--deadline", "inf"], "--deadline must be a number of seconds; received inf"),
+        (["--grid", "seed=1", "--deadline", "inf"], "--deadline must be a finite number of seconds; received inf"),
         ([], "Missing option '--grid'"),
     ],
 )
