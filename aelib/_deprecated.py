@@ -1,4 +1,4 @@
-"""Keep renamed public names working for one release, with a DeprecationWarning that says the new name."""
+"""Keep renamed public names working for one release, with a DeprecationWarning that names the new one."""
 
 import functools
 import importlib
@@ -11,11 +11,12 @@ Function = TypeVar("Function", bound=Callable)
 
 def warn(old: str, new: str, stacklevel: int = 3) -> None:
     """Warn the caller's caller that a name is deprecated."""
-    warnings.warn(f"{old} is deprecated and goes in aelib 0.4; use {new}", DeprecationWarning, stacklevel=stacklevel)
+    message = f"{old} is deprecated and will be removed in aelib 0.4; use {new}"
+    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
 
 
 def renamed_arguments(**names: str) -> Callable[[Function], Function]:
-    """Decorate a function so that it also takes its former keyword arguments: {former: present}."""
+    """Decorate a function so that it also accepts its former keyword arguments, {former: present}."""
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -36,13 +37,13 @@ def renamed_arguments(**names: str) -> Callable[[Function], Function]:
 def renamed_names(
     module: str, names: dict[str, str], *, instead: dict[str, str] | None = None, removed: dict[str, str] | None = None
 ) -> Callable[[str], Any]:
-    """Make the `__getattr__` of a module for names that moved.
+    """Return a `__getattr__` for a module whose names moved.
 
     Args:
         module: its `__name__`.
-        names: {former name: what stands in its place, with its module}.
-        instead: {former name: what the warning says to use}, where that is something else.
-        removed: {name that is gone: what to do}.
+        names: {former name: full path of its replacement}.
+        instead: {former name: what the warning says to use}, where that is not the replacement.
+        removed: {removed name: what to do instead}.
     """
 
     def __getattr__(name):
@@ -73,7 +74,7 @@ def glorot_start(model, *, factor=1.0, seed=0):
 
 
 def fast_settings(model, steps, epochs):
-    """Return the part of `training.recipe` that is about speed, for an epoch of so many steps."""
+    """Return the settings of `training.recipe` that are for speed; `steps` are the updates per epoch."""
     from aelib.training import recipe
 
     settings = recipe(steps=steps * epochs, model=model)

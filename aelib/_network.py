@@ -1,4 +1,4 @@
-"""Look inside a network through Keras's public attributes, and check that data fit it."""
+"""Inspect a network through Keras's public attributes, and check data against it."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ _RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0
 
 
 def chain(model: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """Return the layers of a model in order, those of nested models in their place, a penalty left out."""
+    """Return the layers of a model in order, with nested models flattened and the penalty left out."""
     if hasattr(model, "encoder") and hasattr(model, "decoder"):
         return [*chain(model.encoder), *chain(model.decoder)]
     if not hasattr(model, "layers"):
@@ -22,11 +22,11 @@ def chain(model: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 
 def check_pair(model: keras.Model, x: Any, y: Any, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs and targets, x itself where y is None, as arrays that fit a model; build it if it is not built.
+    """Return inputs and targets (x itself if y is None) as arrays that match a model; build an unbuilt model.
 
     Raises:
-        ValueError: for shapes that do not fit, which the loss would broadcast, targets that the activation of the
-            output does not reach, or a model with several outputs.
+        ValueError: for shapes that do not match, which the loss would broadcast, targets outside the range of the
+            output activation, or a model with several outputs.
     """
     x = _validation.numeric(x, names[0], finite=True)
     expected = _input_shape(model)
@@ -44,7 +44,7 @@ def check_pair(model: keras.Model, x: Any, y: Any, names: tuple[str, str]) -> tu
 
 
 def check_weights(weights: Any, y: np.ndarray, name: str) -> np.ndarray:
-    """Return weights of samples, with axes of length 1 for each that the loss of a target keeps; Keras adds none."""
+    """Return sample weights with an axis of length 1 for every axis that the loss keeps, because Keras adds none."""
     weights = _validation.numeric(weights, name, finite=True)
     if weights.shape not in ((len(y),), y.shape[:-1]):
         raise ValueError(f"{name} must have shape ({len(y)},), one for each sample; received {weights.shape}")

@@ -1,4 +1,4 @@
-"""Check arguments in one place: each function returns the value to compute with, or says what was expected."""
+"""Argument checks: each function returns the converted value, or raises a ValueError that says what was expected."""
 
 import math
 import numbers
@@ -47,7 +47,7 @@ def image_shape(value: Any, name: str = "image_shape") -> tuple[int, int, int]:
 
 
 def number(value: Any, name: str, low: float = 0.0, high: float = math.inf, *, bounds: str = "[]") -> float:
-    """Return a finite real number between two bounds; a round bracket in `bounds` excludes its own."""
+    """Return a finite real number between two bounds; a round bracket in `bounds` excludes that bound."""
     inside = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
     inside = inside and (low <= value if bounds[0] == "[" else low < value)
     inside = inside and (value <= high if bounds[1] == "]" else value < high)
@@ -61,13 +61,13 @@ def number(value: Any, name: str, low: float = 0.0, high: float = math.inf, *, b
 
 
 def array(values: Any, name: str) -> np.ndarray:
-    """Return a NumPy array of an array, a list of them, or a tensor of any backend, one that requires grad too."""
+    """Return a NumPy array of an array, a list of them, or a tensor of any backend, even one that requires grad."""
     try:
         if isinstance(values, list | tuple):
             values = [array(value, name) for value in values]
         elif hasattr(values, "detach"):
             values = values.detach().cpu()
-            values = values.float() if "bfloat16" in str(values.dtype) else values  # which NumPy does not have
+            values = values.float() if "bfloat16" in str(values.dtype) else values  # NumPy has no bfloat16
         result = np.asarray(values)
     except (ValueError, TypeError, RuntimeError):
         raise ValueError(f"{name} must be an array; received {_shown(values)}") from None
@@ -81,15 +81,15 @@ def array(values: Any, name: str) -> np.ndarray:
 def numeric(
     values: Any, name: str, dtype: str = "float32", *, allow_empty: bool = False, finite: bool = False
 ) -> np.ndarray:
-    """Return an array of real numbers in the given floating-point type, finite ones if asked for."""
+    """Return an array of real numbers in the given floating-point dtype; if `finite`, check that they are."""
     result = array(values, name)
     if result.dtype.kind not in "biuf" and result.dtype.name != "bfloat16":
         raise ValueError(f"{name} must be real numbers; received {result.dtype} of shape {result.shape}")
     if not result.size and not allow_empty:
         raise ValueError(f"{name} must not be empty; received shape {result.shape}")
     result = result.astype(dtype, copy=False)
-    if finite and not (found := np.isfinite(result)).all():
-        raise ValueError(f"{name} must be finite; received {np.sum(~found):,} values that are NaN or infinite")
+    if finite and not (is_finite := np.isfinite(result)).all():
+        raise ValueError(f"{name} must be finite; received {np.sum(~is_finite):,} values that are NaN or infinite")
     return result
 
 
@@ -116,7 +116,7 @@ def images(
 
 
 def within(values: np.ndarray, name: str, limits: tuple[float, float]) -> None:
-    """Refuse an array with a value outside the limits, or one that is not a number."""
+    """Raise ValueError for an array with a value that is outside the limits or NaN."""
     low, high = values.min(), values.max()
     # Written so that NaN is refused too.
     if not (low >= limits[0] and high <= limits[1]):
@@ -126,8 +126,8 @@ def within(values: np.ndarray, name: str, limits: tuple[float, float]) -> None:
 
 
 def pair(y_true: Any, y_pred: Any, names: tuple[str, str] = ("y_true", "y_pred")) -> tuple[np.ndarray, np.ndarray]:
-    """Return two float64 arrays of one shape, which NumPy would broadcast otherwise."""
-    # float64: a float32 sum over millions of pixels loses digits that a target is compared with.
+    """Return two float64 arrays, checked to have the same shape, because NumPy would broadcast them."""
+    # In float32, a sum over millions of pixels loses digits that matter when it is compared with a target.
     first, second = numeric(y_true, names[0], "float64"), numeric(y_pred, names[1], "float64")
     if first.shape != second.shape:
         received = f"{first.shape} and {second.shape}"
@@ -136,7 +136,7 @@ def pair(y_true: Any, y_pred: Any, names: tuple[str, str] = ("y_true", "y_pred")
 
 
 def labels(values: Any, count: int, name: str = "labels") -> np.ndarray:
-    """Return labels, numbers or texts, as an array (count,)."""
+    """Return labels, numbers or strings, as an array (count,)."""
     result = array(values, name)
     if result.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), one for each code; received {result.shape}")

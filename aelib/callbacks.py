@@ -1,4 +1,4 @@
-"""Callbacks for Keras's `fit`: a stop on a loss that is no number, and lines that show the progress."""
+"""Callbacks for Keras's `fit`: stop on a loss that is NaN or infinite, and print lines of progress."""
 
 import math
 import time
@@ -14,15 +14,15 @@ class RaiseOnNaN(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             if name in ("loss", "val_loss") and not math.isfinite(value):
                 raise FloatingPointError(
-                    f"the {name} became {value} in epoch {epoch + 1}: lower the learning rate, look for images that "
-                    "are not finite or codes that a penalty refuses"
+                    f"the {name} became {value} in epoch {epoch + 1}: lower the learning rate, or look for images "
+                    "that are not finite and codes out of the range of a penalty"
                 )
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """Print about ten lines in a `fit`, however many epochs there are, and add `seconds` to its history.
+    """Print about ten lines per `fit`, regardless of the number of epochs, and add `seconds` to its history.
 
-    `seconds` is the time since the training began, compilation included. The penalty is the loss less the error.
+    `seconds` is the time since training began, compilation included. The penalty shown is the loss minus the mse.
     """
 
     def __init__(self, verbose: bool = True):
@@ -43,7 +43,7 @@ class ProgressLines(keras.callbacks.Callback):
         error = logs.get("mse", logs.get("loss", math.nan))
         parts = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}", f"mse {error:.5f}"]
         penalty = logs.get("loss", error) - error
-        # Without a penalty the two differ too: they are means that were summed in different orders.
+        # Even without a penalty the two differ, because they are summed in different orders.
         if penalty > max(5e-6, 1e-5 * error):
             parts.append(f"penalty {penalty:.5f}")
         if "val_mse" in logs:

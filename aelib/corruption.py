@@ -1,7 +1,7 @@
 """Degradations of images as pure functions, for test sets and comparisons; for training see the noise layers.
 
-Each takes images (n, height, width, channels) in [0, 1] and returns images in [0, 1], float32. Every draw is NumPy's,
-from a seed, an integer from 0 to 2**32 - 1, so every Keras backend gets the same numbers.
+Each takes images (n, height, width, channels) in [0, 1] and returns images in [0, 1], float32. NumPy draws the
+random numbers from a seed, an integer from 0 to 2**32 - 1, so they are the same on every Keras backend.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from skimage.transform import resize
 
 from aelib import _deprecated, _validation
 
-# The order of scikit-image's spline through the centers of the small pixels.
+# The order of scikit-image's spline interpolation.
 UPSAMPLINGS = {"nearest": 0, "bilinear": 1, "bicubic": 3}
 
 _LAYERS = {"Gaussian": "ClippedGaussianNoise", "Masking": "MaskingNoise", "SaltAndPepper": "SaltAndPepperNoise"}
@@ -30,11 +30,11 @@ def gaussian(images: ArrayLike, stddev: float = 0.5, *, seed: int = 0) -> np.nda
 
     Args:
         images: (n, height, width, channels) in [0, 1].
-        stddev: standard deviation of the noise before clipping, in units of the range; 0 or more.
+        stddev: standard deviation of the noise before clipping, for images in [0, 1]; 0 or more.
         seed: integer.
 
     Raises:
-        ValueError: for images of another shape or range, a negative stddev or a bad seed.
+        ValueError: for images of another shape or range, a negative stddev or an invalid seed.
     """
     images, random = _images(images), _random(seed)
     noise = np.float32(_validation.number(stddev, "stddev")) * random.standard_normal(images.shape, dtype="float32")
@@ -44,15 +44,15 @@ def gaussian(images: ArrayLike, stddev: float = 0.5, *, seed: int = 0) -> np.nda
 def masking(images: ArrayLike, probability: float = 0.5, *, seed: int = 0) -> np.ndarray:
     """Set pixels to 0, each with the given probability, all channels of a pixel together (Vincent et al. 2008).
 
-    The other pixels keep their values, where dropout would divide them by 1 - probability.
+    The other pixels keep their values; dropout would divide them by 1 - probability.
 
     Args:
         images: (n, height, width, channels) in [0, 1].
-        probability: of a pixel to be lost, in [0, 1].
+        probability: that a pixel is set to 0, in [0, 1].
         seed: integer.
 
     Raises:
-        ValueError: for images of another shape or range, a bad probability or a bad seed.
+        ValueError: for images of another shape or range, an invalid probability or seed.
     """
     images, drawn, probability = _drawn_per_pixel(images, probability, seed)
     return np.where(drawn < probability, np.float32(0), images)
@@ -63,11 +63,11 @@ def salt_and_pepper(images: ArrayLike, probability: float = 0.5, *, seed: int = 
 
     Args:
         images: (n, height, width, channels) in [0, 1].
-        probability: of a pixel to be replaced, in [0, 1].
+        probability: that a pixel is replaced, in [0, 1].
         seed: integer.
 
     Raises:
-        ValueError: for images of another shape or range, a bad probability or a bad seed.
+        ValueError: for images of another shape or range, an invalid probability or seed.
     """
     images, drawn, probability = _drawn_per_pixel(images, probability, seed)
     salted = np.where(drawn < probability, np.float32(1), images)
@@ -75,19 +75,19 @@ def salt_and_pepper(images: ArrayLike, probability: float = 0.5, *, seed: int = 
 
 
 def downsample(images: ArrayLike, factor: int = 2, upsampling: str | None = None) -> np.ndarray:
-    """Average blocks of factor x factor pixels; then, if asked to, enlarge to the old size.
+    """Average blocks of factor x factor pixels; then, if `upsampling` is given, enlarge to the original size.
 
     Args:
         images: (n, height, width, channels) in [0, 1].
-        factor: integer of 1 or more that divides height and width.
+        factor: positive integer that divides height and width.
         upsampling: None returns the small images. "nearest" repeats pixels; "bilinear" and "bicubic" put a spline of
             order 1 or 3 through their centers, as scikit-image's `resize` does, and clip it.
 
     Returns:
-        An array (n, height / factor, width / factor, channels) or, enlarged, of the old shape.
+        An array (n, height / factor, width / factor, channels) or, if enlarged, of the original shape.
 
     Raises:
-        ValueError: for images of another shape or range, a factor that does not divide them, an unknown upsampling.
+        ValueError: for images of another shape or range, a factor that does not divide them, or an unknown upsampling.
     """
     images, factor = _images(images), _validation.integer(factor, "factor")
     n, height, width, channels = images.shape
@@ -126,7 +126,7 @@ def _drawn_per_pixel(images, probability, seed):
 
 
 def _interpolation(size, factor, upsampling):
-    # What scikit-image makes of unit vectors is its matrix along one axis: an image at a time it takes seconds.
+    # Resizing unit vectors gives scikit-image's matrix for one axis; resizing image by image would take seconds.
     units = np.eye(size, dtype="float32")
     order = UPSAMPLINGS[upsampling]
     return resize(units, (factor * size, size), order, mode="edge", anti_aliasing=False, clip=False)

@@ -1,4 +1,4 @@
-"""Metrics of images and codes: arrays in, floats out, none of them with a penalty inside."""
+"""Metrics of images and codes, computed from arrays; none includes a penalty."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,9 +12,9 @@ _renamed = renamed_arguments(images="y_true", data="y_true", reconstruction="y_p
 
 @_renamed
 def mse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Return the mean squared error over pixels and images, as the Keras loss `mse`.
+    """Return the mean squared error over pixels and images, like the Keras loss `mse`.
 
-    Times the number of pixels it is the lecture's ||X-hat - X||^2, summed over pixels and averaged over images.
+    Multiplied by the number of pixels it is the lecture's ||X-hat - X||^2, summed over pixels, averaged over images.
 
     Args:
         y_true: (n, ...), such as images.
@@ -29,7 +29,7 @@ def mse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 @_renamed
 def mse_per_image(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
-    """Return the mean squared error of each image, shape (n,), whose mean is `mse`; arguments and errors as there."""
+    """Return the mean squared error of each image, shape (n,), whose mean is `mse`; it takes and raises the same."""
     y_true, y_pred = _validation.pair(y_true, y_pred)
     return np.mean((y_true - y_pred).reshape(len(y_true), -1) ** 2, axis=1)
 
@@ -38,11 +38,11 @@ def mse_per_image(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
 def psnr(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the peak signal-to-noise ratio in decibels: -10 log10 of the `mse` over all images.
 
-    Papers usually report the mean of the ratios of the single images instead, which is never lower.
+    Papers usually report the mean of the ratios of the individual images instead, which is never lower.
 
     Args:
         y_true: (n, height, width, channels) in [0, 1].
-        y_pred: the same shape; it may leave [0, 1] a little.
+        y_pred: the same shape; it may exceed [0, 1] slightly.
 
     Raises:
         ValueError: for shapes that differ, empty arrays, or another range, such as 0 to 255.
@@ -59,8 +59,8 @@ def ssim(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Gaussian, which gives other values.
 
     Args:
-        y_true: (n, height, width, channels) in [0, 1], 7 pixels high and wide or more.
-        y_pred: the same shape; it may leave [0, 1] a little.
+        y_true: (n, height, width, channels) in [0, 1], at least 7 pixels high and wide.
+        y_pred: the same shape; it may exceed [0, 1] slightly.
 
     Raises:
         ValueError: for shapes that differ, empty arrays, images too small, or another range, such as 0 to 255.
@@ -77,7 +77,7 @@ def ssim(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 @_renamed
 def explained_variance(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Return 1 - (squared error) / (squared distance to the mean of y_true): 1 is perfect, 0 the mean's own score.
+    """Return 1 - (squared error) / (squared distance to the mean of y_true): 1 if perfect, 0 if y_pred is the mean.
 
     Args:
         y_true: (n, ...); it must vary between samples.
@@ -99,7 +99,7 @@ def active_fraction(codes: ArrayLike, threshold: float = 0.0) -> float:
 
 
 def dead_units(codes: ArrayLike, threshold: float = 0.0) -> int:
-    """Return how many units, the last axis of codes, have no sample with an absolute value above the threshold."""
+    """Return the number of units (the last axis of codes) whose absolute value is never above the threshold."""
     codes = _validation.numeric(codes, "codes", "float64")
     return int(np.sum(~np.any(np.abs(codes).reshape(-1, codes.shape[-1]) > threshold, axis=0)))
 

@@ -1,6 +1,6 @@
 """Encoders, decoders, and the `Autoencoder` that joins them; images are (n, height, width, channels) in [0, 1].
 
-A builder raises a ValueError that names the argument for a shape or a width that is not made of positive integers.
+The builders raise a ValueError that names the argument if a shape or width does not consist of positive integers.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import ArrayLike
 
-# Imported so that Keras knows the penalties and the optimizer that a file of a model may hold.
+# Imported so that Keras knows the penalties and the optimizer that a saved model may contain.
 import aelib.regularizers
 import aelib.training  # noqa: F401
 from aelib import _validation
@@ -37,7 +37,7 @@ def mlp_encoder(
         hidden: widths of the layers between image and code; may be empty.
         activation: of the hidden layers.
         latent_activation: of the code; "sigmoid" keeps it in (0, 1), None leaves it unbounded.
-        kernel_initializer: of every layer's weights. To make up for the slope of a sigmoid, 1/4 at most, give
+        kernel_initializer: of every layer's weights. To compensate for the slope of a sigmoid, at most 1/4, pass
             `keras.initializers.VarianceScaling(scale=16, mode="fan_avg", distribution="uniform")`: Glorot times 4.
     """
     latent_dim = _validation.integer(latent_dim, "latent_dim")
@@ -91,19 +91,19 @@ def conv_encoder(
 ) -> keras.Sequential:
     """Build strided 3x3 convolutions; each entry of `filters` halves height and width.
 
-    Codes keep their positions on a grid: a tensor (n, height / 2^k, width / 2^k, latent_channels) for k filters.
+    The code is a grid, a tensor (n, height / 2^k, width / 2^k, latent_channels) for k filters.
 
     Args:
         image_shape: (height, width, channels); height and width must be divisible by 2^k.
         latent_channels: dimensions of the code at each position.
         filters: channels after each halving.
-        activation: of the convolutions; each is batch-normalized before it.
+        activation: of the convolutions, applied after batch normalization.
         latent_activation: of the code.
     """
     image_shape, filters = _halvable(image_shape, filters)
     encoder = keras.Sequential([layers.Input(image_shape)], name="encoder")
     for count in filters:
-        # BatchNormalization has its own offset, so the convolution needs none.
+        # BatchNormalization has an offset of its own, so the convolution needs no bias.
         encoder.add(layers.Conv2D(count, 3, strides=2, padding="same", use_bias=False))
         encoder.add(layers.BatchNormalization(momentum=0.9))
         encoder.add(layers.Activation(activation))
@@ -119,16 +119,17 @@ def conv_decoder(
     activation: str | None = "relu",
     output_activation: str | None = "sigmoid",
 ) -> keras.Sequential:
-    """Build 3x3 convolutions that double height and width by rearranging channels into pixels; from codes on a grid.
+    """Build 3x3 convolutions from a grid of codes to images; each entry of `filters` doubles height and width.
 
-    Depth to space (Shi et al. 2016, arXiv:1609.05158) costs the same on every Keras backend, where transposed
-    convolutions are several times slower on some; a CPU is slow, too, at convolving a large image to few channels.
+    They double by depth to space (Shi et al. 2016, arXiv:1609.05158), which costs the same on every Keras backend;
+    transposed convolutions are several times slower on some, and CPUs are slow at convolving large images to few
+    channels.
 
     Args:
-        image_shape: (height, width, channels) of the image to make.
+        image_shape: (height, width, channels) of one output image.
         latent_channels: dimensions of the code at each position.
         filters: channels before each doubling.
-        activation: of the convolutions; each is batch-normalized before it.
+        activation: of the convolutions, applied after batch normalization.
         output_activation: of the pixels; "sigmoid" keeps them in (0, 1).
     """
     (height, width, channels), filters = _halvable(image_shape, filters)
@@ -205,7 +206,7 @@ def lecture_autoencoder(latent_dim: int = 2, kernel_initializer: Initializer = "
     A sigmoid follows every layer, code and pixels included; no dropout, no batch normalization.
 
     Args:
-        latent_dim: dimensions of the code; the lecture takes 2.
+        latent_dim: dimensions of the code; the lecture uses 2.
         kernel_initializer: of every layer's weights.
 
     Returns:
@@ -220,7 +221,7 @@ def lecture_autoencoder(latent_dim: int = 2, kernel_initializer: Initializer = "
 
 
 def _dense(width, activation, kernel_initializer, name=None):
-    # An initializer object of its own for each layer: one without a seed would give all of them the same stream.
+    # A copy of the initializer for each layer: a shared one without a seed would draw the same stream for all of them.
     if isinstance(kernel_initializer, keras.initializers.Initializer):
         kernel_initializer = type(kernel_initializer).from_config(kernel_initializer.get_config())
     return layers.Dense(width, activation, kernel_initializer=kernel_initializer, name=name)
@@ -229,9 +230,9 @@ def _dense(width, activation, kernel_initializer, name=None):
 def _in_batches(layer, inputs, batch_size):
     inputs, size = _validation.numeric(inputs, "x", allow_empty=True), _validation.integer(batch_size, "batch_size")
     count = len(inputs)
-    # TensorFlow cannot normalize an empty batch: a blank input stands in for none.
+    # TensorFlow cannot batch-normalize an empty batch, so a blank image stands in for it.
     inputs = inputs if count else np.zeros((1, *inputs.shape[1:]), "float32")
-    # Plain calls, not `predict`: no compilation, and NumPy in, NumPy out on every backend.
+    # Direct calls instead of `predict`: no compilation, and NumPy in and out on every backend.
     outputs = [layer(inputs[i : i + size], training=False) for i in range(0, len(inputs), size)]
     return np.concatenate([ops.convert_to_numpy(batch) for batch in outputs])[:count]
 
@@ -240,6 +241,6 @@ def _halvable(shape, filters):
     (height, width, channels), filters = _validation.image_shape(shape), _validation.integers(filters, "filters")
     shrink = 2 ** len(filters)
     if height % shrink or width % shrink:
-        reason = f"{shrink}, because {len(filters)} filters halve them as often"
+        reason = f"{shrink}, because each of the {len(filters)} filters halves them"
         raise ValueError(f"image_shape must have a height and width divisible by {reason}; received {tuple(shape)!r}")
     return (height, width, channels), filters

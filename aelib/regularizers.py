@@ -11,8 +11,8 @@ from aelib import _validation
 def l0(codes: Any) -> Any:
     """Return S(Z) = ||Z||_0, the number of entries per sample that are not exactly zero.
 
-    It cannot be trained by gradient descent: a small change of an entry almost never changes the count, so the gradient
-    is zero wherever it exists, and at zero, where the count jumps, it does not exist.
+    It cannot be minimized by gradient descent: a small change of an entry almost never changes the count, so the
+    gradient is zero wherever it exists; at zero, where the count jumps, it does not exist.
 
     Args:
         codes: (n, ...).
@@ -28,8 +28,8 @@ class L1Sparsity(keras.regularizers.Regularizer):
     """weight * ||Z||_1: absolute values summed over units, averaged over the batch.
 
     The average makes the strength independent of the batch size. Fix the length of the decoder's rows, as `Dictionary`
-    does, or the network escapes the penalty by shrinking Z and growing the decoder. The value is in Keras's `floatx()`,
-    as its losses are, whatever the precision of the codes.
+    does, or the network escapes the penalty by shrinking Z and growing the decoder. The value has the dtype of
+    Keras's losses, `floatx()`, whatever the dtype of the codes.
 
     Args:
         weight: lambda, 0 or more, for a reconstruction loss that is a mean over pixels. For a loss that is a sum over
@@ -57,8 +57,8 @@ class KLSparsity(keras.regularizers.Regularizer):
     samples in which the unit is on, which has no useful gradient. Lecture: (1-q) ln((1-q)/rho) + q ln(q/(1-rho)).
     `reverse=True` is KL(Ber_rho || p_Z), the form of most textbooks (Ng 2011, CS294A notes, whose rho is our 1 - rho):
     rho ln(rho/(1-q)) + (1-rho) ln((1-rho)/q). A unit that is always off costs ln(1/rho) in the lecture's direction;
-    in the reverse one the cost diverges, and q is clipped to [1e-7, 1 - 1e-7]. Neither direction revives a dead unit:
-    at q = 0 the clipping makes the gradient zero, as does a ReLU whose inputs are all negative.
+    in the reverse direction its cost diverges, so q is clipped to [1e-7, 1 - 1e-7]. Neither direction revives a dead
+    unit: at q = 0 the clipping makes the gradient zero, as does a ReLU whose inputs are all negative.
 
     Args:
         weight: lambda, 0 or more, for a reconstruction loss that is a mean over pixels.
@@ -66,7 +66,7 @@ class KLSparsity(keras.regularizers.Regularizer):
         reverse: the direction of the divergence.
 
     Raises:
-        ValueError: for a weight or a probability out of range; when called, for codes outside [0, 1]. Inside a compiled
+        ValueError: for a weight or a probability out of range; when called, for codes outside [0, 1]. In a compiled
             training step, where values are not known yet, such codes make the penalty NaN.
     """
 

@@ -60,11 +60,11 @@ def recipe(
     """Return arguments for `compile`: mean squared error, and Adam with warm-up and cosine decay.
 
     Args:
-        steps: weight updates in the whole training: epochs times batches per epoch. A `fit` of another length warns.
+        steps: weight updates in all, epochs times batches per epoch; `fit` warns if it makes more or fewer.
         learning_rate: peak learning rate, above 0.
         weight_decay: as in AdamW (Loshchilov and Hutter 2019); 0 means plain Adam.
-        model: the built model to be compiled. Given, the settings are the fastest for it on a CPU with the backend in
-            use; the weights come out the same up to rounding.
+        model: the built model to be compiled. If given, use the settings that are fastest for it on a CPU with the
+            current backend; the trained weights are the same up to rounding.
 
     Raises:
         ValueError: for arguments out of range.
@@ -85,11 +85,11 @@ def recipe(
 
 @keras.saving.register_keras_serializable("aelib")
 class ScheduledAdam(keras.optimizers.Adam):
-    """Adam that warns at the end of a `fit` that was not as long as its schedule; use `recipe` to make one.
+    """Adam that warns if a `fit` was not as long as its learning rate schedule; `recipe` creates one.
 
     Args:
         learning_rate: a schedule.
-        steps: weight updates that the schedule is made for.
+        steps: weight updates in the whole schedule.
         kwargs: as for `keras.optimizers.Adam`.
     """
 
@@ -130,7 +130,7 @@ def fit(
     seed: int | None = None,
     **kwargs: Any,
 ) -> keras.callbacks.History:
-    """Compile a model with `recipe` and fit it: a shorthand for these lines, after checks of the arguments.
+    """Check the arguments, compile a model with `recipe` and fit it: a shorthand for these lines.
 
         keras.utils.set_random_seed(seed)  # if a seed is given
         model.compile(**recipe(steps=..., learning_rate=..., weight_decay=..., model=model))
@@ -138,26 +138,26 @@ def fit(
 
     Args:
         model: an `Autoencoder` or any Keras model with one output.
-        x: inputs (n, ...), such as images (n, height, width, channels); or whatever else Keras's `fit` takes that
-            yields pairs (inputs, targets): a `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`.
-        y: targets, of the shape of the output; x itself when None. Not with a dataset, which brings its own.
-        epochs: times the training data are passed through, a positive integer.
-        batch_size: of arrays, 50 when None. Not with a dataset.
+        x: inputs (n, ...), such as images (n, height, width, channels); or another source of pairs (inputs, targets)
+            that Keras's `fit` takes: a `keras.utils.PyDataset`, a `tf.data.Dataset`, a torch `DataLoader`.
+        y: targets, of the shape of the model's output; x itself if None. Not allowed with a dataset, which has its own.
+        epochs: positive integer.
+        batch_size: for arrays, 50 if None. Not allowed with a dataset.
         learning_rate: peak learning rate, above 0.
         weight_decay: as in AdamW; 0 means plain Adam.
         validation_data: inputs, a pair (inputs, targets), or a dataset; measured after every epoch.
         callbacks: further Keras callbacks.
         verbose: True prints the lines of `ProgressLines`, 0 nothing; 2 and "auto" are Keras's own.
         seed: integer for `keras.utils.set_random_seed`, which seeds Python, NumPy and the backend in the whole process;
-            the order of the batches follows it. None leaves them as they are. Noise layers have seeds of their own.
+            it determines the order of the batches. None leaves them unchanged. Noise layers have their own seeds.
         kwargs: as for Keras's `fit`, such as `sample_weight`, `initial_epoch`, `steps_per_epoch`.
 
     Returns:
         Keras's History: `history.history` has lists `loss` (penalty included), `mse`, `seconds`, and with validation
-        data `val_loss`, `val_mse`, with an entry per epoch.
+        data `val_loss`, `val_mse`, with one entry per epoch.
 
     Raises:
-        ValueError: for shapes that do not fit, values that are not finite or that the output cannot reach, arguments
+        ValueError: for shapes that do not match, values that are not finite or that the output cannot reach, arguments
             out of range, or batches that the devices of `keras.distribution` cannot share equally.
         FloatingPointError: after an epoch whose loss is NaN or infinite.
     """
@@ -188,14 +188,14 @@ def fit(
         names = ("validation_data", "the targets of validation_data")
         inputs, targets = check_pair(model, inputs, targets, names)
         name = "the weights of validation_data"
-        weights = [check_weights(one, targets, name) for one in weights if one is not None]
+        weights = [check_weights(weight, targets, name) for weight in weights if weight is not None]
         validation_data = (inputs, targets, *weights)
     if seed is not None:
         keras.utils.set_random_seed(_validation.seed(seed))
     batches = kwargs.get("steps_per_epoch") or _batches_per_epoch(x, batch_size)
     steps = (epochs - kwargs.get("initial_epoch", 0)) * batches
     settings = recipe(steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, model=model)
-    # Of a source without an end Keras takes whole executions, more than the steps of an epoch if need be.
+    # From an endless dataset Keras takes whole executions, even if that is more than the steps of an epoch.
     settings["steps_per_execution"] = math.gcd(settings["steps_per_execution"], kwargs.get("steps_per_epoch") or 0)
     model.compile(**settings)
     if first:
@@ -212,7 +212,7 @@ def fit(
 
 
 def _is_dataset(x) -> bool:
-    """Return whether Keras's `fit` takes x as a source of batches of its own, not as an array."""
+    """Return whether Keras's `fit` takes x as a dataset that yields batches, not as an array."""
     has_batches = hasattr(x, "__iter__") or hasattr(x, "__getitem__")
     return has_batches and not isinstance(x, dict | list | str | tuple) and not hasattr(x, "shape")
 
@@ -233,8 +233,8 @@ def _check_devices(sizes):
 
 
 def _build_before_tracing(model, x, y):
-    # TensorFlow traces a training step twice when the first trace makes variables, those of Adam and of the metric.
-    # Called eagerly, a penalty can also say which codes it refuses, which it cannot in a compiled step.
+    # TensorFlow traces a training step twice if the first trace creates variables, as for Adam and the metric.
+    # Called eagerly, a penalty can also report codes out of range, which it cannot do in a compiled step.
     y_pred = model(x)
     model.optimizer.build(model.trainable_variables)
     model.compute_metrics(x, y, y_pred)
@@ -242,8 +242,8 @@ def _build_before_tracing(model, x, y):
 
 
 def _xla_is_faster(model, steps):
-    # Keras's "auto" never uses XLA on a CPU. It makes dense layers faster and convolutions slower than TensorFlow's
-    # own kernels, and takes a second or two to compile, which a short training or a small network does not earn back.
+    # Keras's "auto" never uses XLA on a CPU, where it makes dense layers faster and convolutions slower. It takes a
+    # second or two to compile, which pays only for a long training of a large network.
     slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in chain(model))
     updates = steps * sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return not slower and updates >= 7e8

@@ -1,8 +1,8 @@
-"""Layers that degrade images anew each time they are called in training, and pass them on unchanged otherwise.
+"""Layers that degrade images with fresh noise at every call in training, and return them unchanged otherwise.
 
-Put one in front of an encoder and train with `fit(x, x)`: the network sees degraded images, the loss compares with the
-clean ones, and no degraded data set is kept. Degrade a test set with the functions of `aelib.corruption`.
-Each backend draws numbers of its own; the same seed repeats them on the same backend.
+Put one in front of an encoder and train with `fit(x, x)`: the network sees degraded images, the loss compares its
+output with the clean ones, and no degraded data set is stored. Degrade a test set with the functions of
+`aelib.corruption`. A seed gives the same numbers on the same backend only.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from aelib import _deprecated, _validation
 
 
 class _Noise(layers.Layer):
-    """What the noise layers share; `argument` is the name of the amount."""
+    """Base class of the noise layers; `argument` is the name of the argument that `amount` stands for."""
 
     argument = "probability"
 
@@ -22,7 +22,7 @@ class _Noise(layers.Layer):
         super().__init__(**kwargs)
         self.amount, self.seed = amount, None if seed is None else _validation.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
-        # TensorFlow's XLA takes four times as long to draw as to train; such a model is better left to its own kernels.
+        # TensorFlow's XLA takes four times as long to draw noise as to train; without XLA such a model is faster.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def call(self, images, training=False):
@@ -38,7 +38,7 @@ class _Noise(layers.Layer):
         return {**super().get_config(), self.argument: self.amount, "seed": self.seed}
 
     def uniform(self, images):
-        """Draw a number in [0, 1) for every pixel, the same for all of its channels."""
+        """Draw one number in [0, 1) per pixel, shared by its channels."""
         shape = (*ops.shape(images)[:3], 1)
         return keras.random.uniform(shape, dtype=images.dtype, seed=self.seed_generator)
 
@@ -48,11 +48,11 @@ class ClippedGaussianNoise(_Noise):
     """Add fresh Gaussian noise to every pixel in training, and clip to [0, 1]; Keras's `GaussianNoise` does not clip.
 
     Args:
-        stddev: standard deviation of the noise before clipping, in units of the range; 0 or more.
+        stddev: standard deviation of the noise before clipping, for images in [0, 1]; 0 or more.
         seed: integer from 0 to 2**32 - 1, or None for one drawn from Keras's global seed.
 
     Raises:
-        ValueError: for a negative stddev or a bad seed.
+        ValueError: for a negative stddev or an invalid seed.
     """
 
     argument = "stddev"
@@ -67,14 +67,14 @@ class ClippedGaussianNoise(_Noise):
 
 @keras.saving.register_keras_serializable("aelib")
 class MaskingNoise(_Noise):
-    """Set pixels to 0 in training, all channels of a pixel together; keep the others as they are, unlike dropout.
+    """Set pixels to 0 in training, all channels of a pixel together; unlike dropout, do not scale the others.
 
     Args:
-        probability: of a pixel to be lost, in [0, 1].
+        probability: that a pixel is set to 0, in [0, 1].
         seed: as for `ClippedGaussianNoise`.
 
     Raises:
-        ValueError: for a probability outside [0, 1] or a bad seed.
+        ValueError: for a probability outside [0, 1] or an invalid seed.
     """
 
     def __init__(self, probability: float = 0.5, seed: int | None = None, **kwargs: Any):
@@ -86,7 +86,7 @@ class MaskingNoise(_Noise):
 
 @keras.saving.register_keras_serializable("aelib")
 class SaltAndPepperNoise(MaskingNoise):
-    """Set pixels to 0 or to 1 in training, with half of the probability each; the rest as `MaskingNoise`."""
+    """Set pixels to 0 or to 1 in training, with half of the probability each; arguments as for `MaskingNoise`."""
 
     def degrade(self, images):
         drawn = self.uniform(images)
@@ -95,7 +95,7 @@ class SaltAndPepperNoise(MaskingNoise):
 
 
 def _former(name, layer):
-    """Register a layer under its former name, which also stands in files saved with it."""
+    """Return a deprecated layer, registered under its former name so that models saved with it can be loaded."""
 
     class Former(layer):
         def __init__(self, *args, **kwargs):

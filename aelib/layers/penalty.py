@@ -11,7 +11,7 @@ class SparsityPenalty(layers.Layer):
     """Return Z unchanged and add S(Z) to the loss: the `penalty` of an `Autoencoder`.
 
     It is a layer and not an `activity_regularizer`, because Keras divides the value of an activity regularizer by the
-    batch size in `tf.keras` 2 and from version 3.14 on, but not in 3.0 to 3.13: the same lambda has two meanings.
+    batch size in `tf.keras` 2 and from Keras 3.14 on, but not in 3.0 to 3.13, so the same lambda has two meanings.
 
     Args:
         regularizer: a Keras regularizer, such as `L1Sparsity(0.01)`; its value is added as it is.
@@ -25,7 +25,7 @@ class SparsityPenalty(layers.Layer):
         if not isinstance(regularizer, keras.regularizers.Regularizer):
             raise TypeError(f"regularizer must be a Keras regularizer, such as L1Sparsity; received {regularizer!r}")
         self.regularizer = regularizer
-        self.built = True  # there are no weights to make
+        self.built = True  # there are no weights to create
 
     def call(self, codes):
         self.add_loss(self.regularizer(codes))

@@ -1,4 +1,4 @@
-"""Layers whose outputs have few entries that are not zero, and the dictionary that decodes them."""
+"""Layers with sparse outputs, and the dictionary that decodes them."""
 
 from typing import Any
 
@@ -12,12 +12,11 @@ from aelib import _deprecated, _validation
 class TopK(layers.Layer):
     """Keep the k entries of each code with the largest absolute values, and set all others to exactly zero.
 
-    The gradient passes unchanged through the entries that are kept and not at all through the others. The k-sparse
-    autoencoder of Makhzani and Frey 2013 (arXiv:1312.5663) keeps the k highest values instead. No more than k entries
-    are kept where some are equal.
+    The gradient passes unchanged through the entries that are kept; it is zero for the others. The k-sparse autoencoder
+    of Makhzani and Frey 2013 (arXiv:1312.5663) keeps the k highest values instead. Ties never keep more than k entries.
 
     Args:
-        k: entries to keep, at most as many as there are units.
+        k: number of entries to keep, at most the number of units.
 
     Raises:
         ValueError: for a k that is not a positive integer, or, when built, larger than the number of units.
@@ -45,10 +44,10 @@ class TopK(layers.Layer):
 class Dictionary(layers.Layer):
     """A linear decoder x-hat = Z D from (n, units) to (n, features), whose rows, the atoms, have length 1.
 
-    Atoms of a fixed length fix the scale of the code, without which an L1 penalty means nothing.
+    Without a fixed length of the atoms, shrinking the codes and growing the atoms would evade an L1 penalty.
 
     Args:
-        features: entries of x.
+        features: size of x.
 
     Raises:
         ValueError: for a number of features that is not a positive integer.
@@ -59,7 +58,7 @@ class Dictionary(layers.Layer):
         self.features = _validation.integer(features, "features")
 
     def build(self, input_shape):
-        # Orthogonal at first: with independent atoms, TopK never uses some of the units.
+        # Orthogonal, because with independent initial atoms TopK never uses some of the units.
         shape = (input_shape[-1], self.features)
         self.kernel = self.add_weight(shape=shape, initializer="orthogonal", name="kernel")
 
@@ -85,21 +84,21 @@ class Dictionary(layers.Layer):
 
 @keras.saving.register_keras_serializable("aelib")
 class UnrolledEncoder(layers.Layer):
-    """A few steps of iterative hard thresholding on a dictionary, as layers whose step sizes are learned.
+    """Encode with a few steps of iterative hard thresholding on a dictionary, with learned step sizes.
 
-    z_0 = TopK(x W), then z_t+1 = TopK(z_t + s_t (x - z_t D) D^T). The iteration is Blumensath and Davies 2008
-    (arXiv:0805.0510); unrolling and learning it is Gregor and LeCun 2010. D is the decoder's, shared with it.
+    z_0 = TopK(x W), then z_t+1 = TopK(z_t + s_t (x - z_t D) D^T). The iteration is from Blumensath and Davies
+    2008 (arXiv:0805.0510), learning it unrolled from Gregor and LeCun 2010. D is shared with the decoder.
 
     Args:
         dictionary: the `Dictionary` that decodes; it may be unbuilt.
-        units: entries of a code.
-        k: entries that are not zero.
+        units: size of a code.
+        k: number of entries of a code that are not zero.
         steps: number of corrections.
 
     Raises:
-        TypeError: for a dictionary that is none.
-        ValueError: for numbers that are not positive integers, a k above `units`, or, when built, an x of another
-            size than the dictionary's features.
+        TypeError: for a dictionary that is not a `Dictionary`.
+        ValueError: for numbers that are not positive integers, a k above `units`, or, when built, inputs whose size is
+            not the dictionary's number of features.
     """
 
     def __init__(self, dictionary: Dictionary, units: int, k: int, steps: int = 3, **kwargs: Any):
@@ -137,7 +136,7 @@ class UnrolledEncoder(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"units": self.units, "k": self.k, "steps": self.steps}
-        # Keras marks what it meets again as shared, here the decoder; but `Sequential` has copied this config by then.
+        # Keras marks an object as shared when it meets it again, as the decoder; `Sequential` has copied this by then.
         dictionary = {**keras.saving.serialize_keras_object(self.dictionary), "shared_object_id": id(self.dictionary)}
         return {**super().get_config(), **own, "dictionary": dictionary}
 
@@ -152,5 +151,5 @@ def _keep_largest(codes, k):
 
 
 def _jit_is_faster():
-    # TensorFlow's XLA finds the largest entries more slowly than its own kernel: an unrolled epoch took twice as long.
+    # TensorFlow's own kernel finds the largest entries faster: with XLA, an `UnrolledEncoder` took twice as long.
     return keras.backend.backend() != "tensorflow"
