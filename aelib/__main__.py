@@ -145,7 +145,7 @@ def run(notebooks, profile, backend, given, deadline, out, jobs):
 @cli.command(cls=_Command, extra="sweep", systems="Linux, macOS or WSL")
 @click.argument("notebook", metavar="NOTEBOOK")
 @click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=V1,V2,...", help=GRID)
-@terminal.verbosity_options("Print the metrics of every point, too.")
+@terminal.verbosity_options("Also print the metrics of every point.")
 @_run_options
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help=WORKERS)
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to use instead; its workers need the same aelib.")

@@ -12,7 +12,7 @@ from aelib import __version__
 from aelib._paths import IN_CHECKOUT, PACKAGE, repository_file
 from aelib.series.spec import UsageError, load_series, series_folder
 
-# Of `classroom` the student's copy has only what the tests in an assignment call.
+# The modules of `classroom` in a student's copy; the tests in an assignment call them.
 _FOR_STUDENTS = {("classroom", "__init__.py"), ("classroom", "expect.py")}
 _SUFFIXES = {".py", ".js", ".json", ".css", ".html", ".typed"}
 TITLE = "Autoencoders in guided notebooks"
@@ -87,8 +87,8 @@ def write_handout(out: Path, notebooks: dict[str, str], title: str, instructions
     packed = out.suffix == ".zip"
     try:
         if out.exists() and (packed or not out.is_dir() or any(out.iterdir())):
-            what = "exists" if packed or not out.is_dir() else "exists and is not empty"
-            raise UsageError(f"{out} {what}; choose another --out, so that nothing is overwritten")
+            state = "exists" if packed or not out.is_dir() else "exists and is not empty"
+            raise UsageError(f"{out} {state}; choose another --out, so that nothing is overwritten")
         # Written beside its destination, and moved there when it is complete.
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".aelib-bundle-", dir=out.parent) as scratch:

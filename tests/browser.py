@@ -1,4 +1,4 @@
-"""A browser for the tests: Chromium, headless, with the network refused; or the reason why there is none."""
+"""A headless Chromium for the tests, without a network."""
 
 import os
 import shutil
@@ -11,39 +11,39 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def chromium():
-    """The path of the browser; skips the test, and says why, where there is none."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if not found:
+    """Return the path of the browser; skip the test if there is none."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not path:
         missing("browser", f"none of {', '.join(NAMES)} is on the PATH")
-    return found
+    return path
 
 
 @contextmanager
 def browser():
     path = chromium()
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        chrome = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:
-            yield running
+            yield chrome
         finally:
-            running.close()
+            chrome.close()
 
 
 class Visit:
     """A page of a report, opened from disk; `complaints` are console errors, exceptions and failed requests."""
 
-    def __init__(self, running, path, *, width=1280, dark=False, anchor=""):
+    def __init__(self, browser, path, *, width=1280, dark=False, anchor=""):
         scheme = "dark" if dark else "light"
-        self.context = running.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
         self.page = self.context.new_page()
         self.complaints, self.requests = [], []
-        self.page.on("console", self._heard)
+        self.page.on("console", self._record)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri() + anchor)
 
-    def _heard(self, message):
+    def _record(self, message):
         if message.type == "error":
             self.complaints.append(message.text)
 

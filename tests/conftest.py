@@ -1,4 +1,4 @@
-"""Which of the tests are run, what the end of a run says of those that were skipped, and shared fixtures."""
+"""The selection of tests, the summary of skipped ones, and shared fixtures."""
 
 import os
 from collections import Counter
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def set_dtype_policy():
-    """A function that sets Keras's dtype policy for one test."""
+    """Return a function that sets Keras's dtype policy for one test."""
     import keras
 
     before = keras.config.dtype_policy()
@@ -18,7 +18,7 @@ def set_dtype_policy():
 
 @pytest.fixture
 def passed_on(monkeypatch):
-    """What reaches Keras's `fit`, which does not train here: [inputs, targets, *validation_data]."""
+    """Return the list [inputs, targets, *validation_data] that Keras's `fit`, replaced here, was called with."""
     import keras
 
     seen = []

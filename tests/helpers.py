@@ -1,4 +1,4 @@
-"""What the tests of the teaching modules share: random images, a backend's own gradients, messages of errors."""
+"""Shared by the tests of the teaching modules: random images, gradients on every backend, small models."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ def images_like(shape=(8, 8, 1), count=6, seed=0, low=0.0, high=1.0):
 
 
 def blobs(count=20, seed=0):
-    """Return images (count, 8, 8, 1) with structure to learn: a bright spot whose position varies, a little noise."""
+    """Return images (count, 8, 8, 1) with structure to learn: a bright spot at a random position, some noise."""
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:8, :8]
     center = random.uniform(2, 6, (2, count, 1, 1))
@@ -23,12 +23,12 @@ def blobs(count=20, seed=0):
 
 
 def codes_like(*shape, seed=0):
-    """Return numbers in (0.02, 0.98), which every penalty takes and none clips."""
+    """Return numbers in (0.02, 0.98), which every penalty accepts and none clips."""
     return images_like(shape[1:], shape[0], seed, 0.02, 0.98)
 
 
 def refusal(call, error=ValueError):
-    """Return the message with which a call is refused; it is one line."""
+    """Return the message of the error that a call raises, which must be one line."""
     with pytest.raises(error) as caught:
         call()
     message = str(caught.value)
@@ -41,7 +41,7 @@ def value(tensor):
 
 
 def gradient(function, values):
-    """Return the gradient of a scalar function of one tensor by the backend; zeros where the two are not connected."""
+    """Return the backend's gradient of a scalar function of one tensor, zero if the result does not depend on it."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -70,12 +70,12 @@ def dense_layers(model):
 
 
 def steep(seed=0):
-    """Return Glorot's initializer times 4, with a seed."""
+    """Return a Glorot uniform initializer times 4."""
     return keras.initializers.VarianceScaling(16, "fan_avg", "uniform", seed=seed)
 
 
 def autoencoder(shape=(8, 8, 1), hidden=(16,), latent_dim=3, penalty=None, initializer=None, **kwargs):
-    """Build a small dense `Autoencoder` of sigmoids, with the same weights each time; `kwargs` are the encoder's."""
+    """Build a small dense `Autoencoder` of sigmoids, with the same weights every time; `kwargs` go to the encoder."""
     initializer = initializer or steep()
     encoder = models.mlp_encoder(shape, latent_dim, hidden, kernel_initializer=initializer, **kwargs)
     decoder = models.mlp_decoder(shape, latent_dim, hidden[::-1], kernel_initializer=initializer)
@@ -88,7 +88,7 @@ def weights_of(model):
 
 
 def activations(weights, images):
-    """Return the outputs of a chain of sigmoid layers by NumPy, the flattened images first."""
+    """Return the flattened images and the outputs of each layer of a chain of sigmoid layers, computed by NumPy."""
     values = [np.reshape(images, (len(images), -1)).astype("float64")]
     for kernel, bias in weights:
         values.append(1 / (1 + np.exp(-(values[-1] @ kernel + bias))))

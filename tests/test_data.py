@@ -1,4 +1,4 @@
-"""aelib.data: what it returns, what it refuses, and what a download leaves behind."""
+"""aelib.data: image sets, files that are refused, downloads and patches."""
 
 import contextlib
 import gzip
@@ -48,25 +48,25 @@ def npz(arrays):
 
 
 def small_set(name, arrays, **changes):
-    """The real entry for a set, with the number of images of a small stand-in."""
+    """Return the real entry of a set, with the number of images of a small replacement."""
     counts = (len(arrays["x_train"]) - SMALL_VAL, SMALL_VAL, len(arrays["x_test"]))
     return replace(files.SETS[name], counts=counts, **changes)
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty data folder."""
+    """Return an empty data folder."""
     chosen = tmp_path / "data"
     chosen.mkdir()
     monkeypatch.setenv("AELIB_DATA", str(chosen))
-    # A proxy of the machine must not get between these tests and their own server.
+    # No proxy of the machine may come between these tests and their own server.
     monkeypatch.setenv("no_proxy", "*")
     return chosen
 
 
 @pytest.fixture
 def small_mnist(folder, monkeypatch):
-    """A small set that load("mnist") takes for the published one; its file is not there yet."""
+    """Return a small set that load("mnist") accepts as the published one; its file does not exist yet."""
     arrays = random_set()
     monkeypatch.setitem(files.SETS, "mnist", small_set("mnist", arrays, digest=files.content_digest(arrays)[0]))
     return arrays
@@ -81,7 +81,7 @@ def no_download(monkeypatch):
 
 
 def refused(name="mnist"):
-    """The one line with which a set is refused, within five seconds."""
+    """Return the error of loading a set, which must be one line and come within five seconds."""
     started = time.monotonic()
     with pytest.raises(DataError) as caught:
         data.load(name)
@@ -91,11 +91,11 @@ def refused(name="mnist"):
     return message
 
 
-# What load() promises of every set
+# Every set
 
 
 @pytest.mark.parametrize("name", ["mnist-5k", "natural-patches", "natural-patches-rgb"])
-def test_embedded_sets_have_the_promised_sizes_types_and_range(name):
+def test_embedded_sets_have_the_documented_sizes_types_and_range(name):
     images = data.load(name)
     counts, shape = {
         "mnist-5k": ((3500, 500, 1000), (28, 28, 1)),
@@ -115,23 +115,23 @@ def test_full_sets_are_split_scaled_and_sorted_without_losing_an_image(folder, s
     images = data.load("mnist")
     assert (len(images.train), len(images.val)) == (SMALL_TRAIN - SMALL_VAL, SMALL_VAL)
     for splits, key in (("train", "val"), "train"), (("test",), "test"):
-        found = {
+        actual = {
             (int(label), np.rint(image * 255).astype(np.uint8).tobytes())
             for split in splits
             for image, label in zip(getattr(images, split), getattr(images, f"{split}_labels"), strict=True)
         }
         published = zip(small_mnist[f"y_{key}"], small_mnist[f"x_{key}"], strict=True)
-        assert found == {(int(label), image.tobytes()) for label, image in published}
+        assert actual == {(int(label), image.tobytes()) for label, image in published}
     assert images.train.max() == 1 and images.train.shape[1:] == (28, 28, 1)
 
 
-def test_an_unknown_name_is_refused_with_the_names_there_are():
+def test_an_unknown_name_is_refused_with_the_valid_names():
     with pytest.raises(ValueError, match=r"name must be one of mnist-5k, mnist, .*; received 'minst'"):
         data.load("minst")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", None, True])
-def test_a_seed_that_is_none_is_refused(seed):
+def test_an_invalid_seed_is_refused(seed):
     with pytest.raises(ValueError, match=r"seed must be an integer from 0 to 4,294,967,295; received "):
         data.load(seed=seed)
 
@@ -164,7 +164,7 @@ def test_mnist_5k_is_balanced_in_every_split_and_in_mixed_order():
     for split, share in zip(SPLITS, (350, 50, 100), strict=True):
         labels = getattr(images, f"{split}_labels")
         assert np.bincount(labels).tolist() == [share] * 10
-        # What a reader shows or a short run trains on is the beginning; and an end may be cut off.
+        # Pictures and short runs use the first images; a slice may leave out the last ones.
         for part in (labels[:100], labels[-100:]):
             assert np.bincount(part, minlength=10).min() >= 3
         assert np.mean(np.diff(labels) != 0) > 0.8
@@ -176,7 +176,7 @@ def test_no_digit_of_mnist_5k_is_in_two_splits():
     assert len(digits) == 5000
 
 
-def test_mnist_5k_is_found_whatever_aelib_data_says(monkeypatch):
+def test_mnist_5k_does_not_depend_on_aelib_data(monkeypatch):
     monkeypatch.setenv("AELIB_DATA", "/no/such/folder")
     assert len(data.load("mnist-5k", seed=3).test) == 1000
 
@@ -210,7 +210,7 @@ def test_the_script_deals_the_same_splits_from_any_order_and_packs_the_same_byte
     packed = script.pack(few)
     with np.load(io.BytesIO(packed)) as again:
         assert all(np.array_equal(again[key], few[key]) for key in arrays)
-    # numpy writes a date of 1980 too; the wall clock must not get in.
+    # A date of 1980, as NumPy writes it, not the current one.
     assert {info.date_time for info in zipfile.ZipFile(io.BytesIO(packed)).infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
@@ -221,7 +221,7 @@ def test_the_data_readme_states_the_true_size_and_digests():
     assert files.SETS["mnist-5k"].digest in readme and files.SETS["mnist"].digest in readme
 
 
-# The full MNIST, where it is at hand
+# The full MNIST, if it is available
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_full_mnist_passes_its_digest_and_has_the_known_means(full_mnist, no_dow
     assert data.describe("mnist").split()[-2:] == ["verified", str(full_mnist)]
 
 
-def test_mnist_5k_comes_from_the_training_images_of_mnist_and_from_none_of_its_test_images(full_mnist):
+def test_mnist_5k_has_training_images_of_mnist_and_none_of_its_test_images(full_mnist):
     with np.load(full_mnist) as mnist, np.load(REPOSITORY / "data" / "mnist_5k.npz") as ours:
         train = {x.tobytes(): y for x, y in zip(mnist["x_train"], mnist["y_train"], strict=True)}
         test = {x.tobytes() for x in mnist["x_test"]}
@@ -256,7 +256,7 @@ def test_mnist_5k_comes_from_the_training_images_of_mnist_and_from_none_of_its_t
 
 
 def plain_digest(arrays):
-    """The definition in data/README.md, read aloud."""
+    """Return the digest as data/README.md defines it, in the simplest way."""
     text = b""
     for split in sorted(key.split("_")[1] for key in arrays if key[0] == "x"):
         each = []
@@ -307,11 +307,11 @@ def test_the_split_depends_on_the_seed_and_not_on_the_order_in_the_file(folder, 
     assert np.array_equal(first.test, other.test)
 
 
-# Files that are not what they should be
+# Files with other content
 
 
 class Trap:
-    """Runs when it is unpickled."""
+    """Makes a folder when it is unpickled."""
 
     def __reduce__(self):
         return os.mkdir, ("unpickled",)
@@ -322,7 +322,7 @@ def traps(labels):
 
 
 def with_header(arrays, key, shape):
-    """An .npz file whose member `key` is a header that claims a shape, and next to no pixels."""
+    """Return an .npz file whose member `key` has a header with this shape, and almost no pixels."""
     header = {"descr": "|u1", "fortran_order": False, "shape": shape} if shape else "no header"
     packed = io.BytesIO(npz({k: v for k, v in arrays.items() if k != key}))
     text = (repr(header) + "\n").encode("latin1")
@@ -380,9 +380,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_file_is_refused_by_name_with_the_remedy_and_left_alone(
-    kind, folder, small_mnist, no_download, monkeypatch
-):
+def test_a_bad_file_is_named_with_the_remedy_and_left_unchanged(kind, folder, small_mnist, no_download, monkeypatch):
     monkeypatch.chdir(folder.parent)
     make, problem = BAD_FILES[kind]
     path, content = folder / "mnist.npz", make(small_mnist)
@@ -396,7 +394,7 @@ def test_a_bad_file_is_refused_by_name_with_the_remedy_and_left_alone(
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "broken link"])
-def test_something_else_under_the_name_of_the_file_is_refused_and_left_alone(kind, folder, small_mnist, no_download):
+def test_anything_but_a_file_under_its_name_is_refused_and_left_unchanged(kind, folder, small_mnist, no_download):
     path = folder / "mnist.npz"
     {
         "folder": path.mkdir,
@@ -420,8 +418,8 @@ def test_the_same_images_packed_in_another_way_are_the_same_set(packing, folder,
     (folder / "mnist.npz").write_bytes(npz(small_mnist))
     expected = data.load("mnist")
     (folder / "mnist.npz").write_bytes(OTHER_PACKINGS[packing](small_mnist))
-    found = data.load("mnist")
-    assert all(np.array_equal(getattr(found, split), getattr(expected, split)) for split in SPLITS)
+    repacked_images = data.load("mnist")
+    assert all(np.array_equal(getattr(repacked_images, split), getattr(expected, split)) for split in SPLITS)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -431,17 +429,17 @@ def test_no_flipped_byte_changes_an_image_unnoticed(save, folder, small_mnist):
     good, path = packed.getvalue(), folder / "mnist.npz"
     path.write_bytes(good)
     expected, refusals = files.read("mnist"), 0
-    for place in [*range(0, len(good), len(good) // 40), *range(120), *range(len(good) - 250, len(good))]:
+    for position in [*range(0, len(good), len(good) // 40), *range(120), *range(len(good) - 250, len(good))]:
         flipped = bytearray(good)
-        flipped[place] ^= 0x10
+        flipped[position] ^= 0x10
         path.write_bytes(flipped)
         try:
-            found = files.read("mnist")
+            arrays = files.read("mnist")
         except DataError:
             refusals += 1
             continue
-        # A date or an attribute in the archive's directory may change; an image may not.
-        assert all(np.array_equal(found[key], expected[key]) for key in small_mnist)
+        # A date or an attribute in the archive's directory may differ, but no image.
+        assert all(np.array_equal(arrays[key], expected[key]) for key in small_mnist)
     assert refusals > 150
 
 
@@ -456,7 +454,7 @@ def test_a_flipped_byte_within_the_pixels_of_each_array_is_refused(folder, small
 
 
 @pytest.mark.parametrize("name", ["fashion-mnist", "cifar10"])
-def test_sets_without_a_published_digest_are_believed_only_with_their_own(name, folder, no_download, monkeypatch):
+def test_sets_without_a_published_digest_must_contain_their_own(name, folder, no_download, monkeypatch):
     shape = {"fashion-mnist": (28, 28), "cifar10": (32, 32, 3)}[name]
     arrays = random_set(shape=shape)
     monkeypatch.setitem(files.SETS, name, small_set(name, arrays))
@@ -473,7 +471,7 @@ def test_sets_without_a_published_digest_are_believed_only_with_their_own(name, 
 # The folder
 
 
-def test_a_folder_that_does_not_exist_is_named_and_not_made(tmp_path, monkeypatch):
+def test_a_folder_that_does_not_exist_is_named_and_not_created(tmp_path, monkeypatch):
     monkeypatch.setenv("AELIB_DATA", str(tmp_path / "dta"))
     message = refused()
     assert "AELIB_DATA must name an existing folder" in message and str(tmp_path / "dta") in message
@@ -497,7 +495,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatc
     chosen = tmp_path / "read-only"
     chosen.mkdir(mode=0o555)
     if os.access(chosen, os.W_OK):
-        # root may write anywhere, but not into a file system of the kernel.
+        # root may write everywhere except to the kernel's file systems.
         chosen = Path("/proc")
         if not chosen.is_dir():
             missing("unwritable", "root, and no /proc")
@@ -511,11 +509,11 @@ def test_a_folder_that_cannot_be_written_is_noticed_before_the_download(publishe
     assert "cannot be written to" in refused() and server.asked == []
 
 
-# Downloads, from a server on loopback
+# Downloads, from a local server
 
 
 class Server:
-    """Serves bytes by name on loopback, keeps what was asked for, and can hold its answers back."""
+    """A local server of bytes by name that records the requests and can delay its answers."""
 
     def __init__(self):
         self.answers, self.asked, self.hold = {}, [], None
@@ -532,7 +530,7 @@ class Server:
                 self.send_header("Content-Length", str(len(content or b"")))
                 self.end_headers()
                 half = len(content or b"") // 2
-                # Whoever asked may have hung up.
+                # The client may have disconnected.
                 with contextlib.suppress(OSError):
                     self.wfile.write((content or b"")[:half])
                     if outer.hold == "second half":
@@ -587,7 +585,7 @@ def cifar_archive(arrays):
 
 @pytest.fixture
 def published(folder, small_mnist, server, monkeypatch):
-    """Small stand-ins for the published sets, on loopback and with their own checksums; nothing is downloaded yet."""
+    """Serve small replacements of the published sets with their own checksums; nothing is downloaded yet."""
     sets = {"mnist": small_mnist, "fashion-mnist": random_set(2), "cifar10": random_set(3, (32, 32, 3))}
     content = {
         "mnist": {"mnist.npz": npz(small_mnist)},
@@ -605,12 +603,12 @@ def published(folder, small_mnist, server, monkeypatch):
 
 
 def process_that_loads(before=""):
-    """Another Python that loads the small mnist and prints what it got."""
+    """Start another Python that loads the small mnist and prints the sum of its pixels."""
     code = f"""
         import signal
         from aelib import data
         from aelib.data import files
-        # Ignored where the tests run in the background of a shell.
+        # The signal is ignored if the tests run in the background of a shell.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         files.SETS["mnist"] = files.{files.SETS["mnist"]!r}
         {before}
@@ -628,7 +626,7 @@ def process_that_loads(before=""):
 def until(condition, seconds=15):
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.02)
 
 
@@ -641,8 +639,8 @@ def test_a_download_has_the_published_images_and_leaves_nothing_else(name, folde
         (int(label), (image / np.float32(255)).tobytes())
         for image, label in zip(test.reshape(*test.shape[:3], -1), published[name]["y_test"], strict=True)
     }
-    found = {(int(y), x.tobytes()) for x, y in zip(images.test, images.test_labels, strict=True)}
-    assert found == expected and len(images.train) == SMALL_TRAIN - SMALL_VAL
+    actual = {(int(y), x.tobytes()) for x, y in zip(images.test, images.test_labels, strict=True)}
+    assert actual == expected and len(images.train) == SMALL_TRAIN - SMALL_VAL
 
 
 @pytest.fixture
@@ -652,7 +650,7 @@ def no_keras(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
 
 
-def test_a_downloaded_file_is_used_from_then_on_and_can_be_read_by_whom_the_umask_allows(folder, published, server):
+def test_a_downloaded_file_is_reused_and_has_the_mode_of_the_umask(folder, published, server):
     before = os.umask(0o022)
     try:
         first = data.load("mnist")
@@ -662,36 +660,36 @@ def test_a_downloaded_file_is_used_from_then_on_and_can_be_read_by_whom_the_umas
     assert np.array_equal(data.load("mnist").train, first.train) and server.asked == ["/mnist.npz"]
 
 
-@pytest.mark.parametrize("trouble", ["refused", "hanging", "hanging name", "error 404"])
-def test_no_network_and_no_file_is_one_clear_error(trouble, folder, published, server, monkeypatch):
+@pytest.mark.parametrize("fault", ["refused", "hanging", "hanging name", "error 404"])
+def test_a_missing_file_without_a_network_is_one_clear_error(fault, folder, published, server, monkeypatch):
     address = server.url + "mnist.npz"
-    if trouble == "refused":
+    if fault == "refused":
         server.close()
-    elif trouble == "hanging":
+    elif fault == "hanging":
         server.hold = "answer"
         monkeypatch.setattr(download, "ANSWER_SECONDS", 1)
-    elif trouble == "hanging name":
+    elif fault == "hanging name":
         monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(20))
     else:
         server.answers.clear()
     message = refused()
     assert str(folder / "mnist.npz") in message and address in message and "mnist-5k" in message
-    expected = {"refused": "no network", "error 404": "404"}.get(trouble, f"within {download.ANSWER_SECONDS} seconds")
+    expected = {"refused": "no network", "error 404": "404"}.get(fault, f"within {download.ANSWER_SECONDS} seconds")
     assert expected in message
     assert os.listdir(folder) == []
 
 
-def test_a_process_that_found_no_network_ends_at_once(folder, published):
+def test_a_process_without_a_network_ends_at_once(folder, published):
     process = process_that_loads("import socket, time; socket.getaddrinfo = lambda *_, **__: time.sleep(20)")
     started = time.monotonic()
     _, errors = process.communicate(timeout=15)
     assert "DataError" in errors.splitlines()[-1] and time.monotonic() - started < 10
 
 
-def test_outside_a_checkout_a_download_makes_and_fills_the_cache_folder_of_the_user(published, tmp_path, monkeypatch):
+def test_outside_a_checkout_a_download_goes_to_the_cache_folder_of_the_user(published, tmp_path, monkeypatch):
     monkeypatch.delenv("AELIB_DATA")
     monkeypatch.setattr(files, "IN_CHECKOUT", False)
-    # Where the user's cache folder is: on Linux, and what macOS goes by.
+    # These determine the user's cache folder on Linux and on macOS.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert "not fetched yet" in data.describe("mnist") and not (tmp_path / "home").exists()
@@ -702,7 +700,7 @@ def test_outside_a_checkout_a_download_makes_and_fills_the_cache_folder_of_the_u
 
 
 def test_two_first_downloads_at_once_leave_one_good_file(folder, published, server):
-    # Held back, so that both are in the middle of the download at the same time.
+    # Delayed, so that both are in the middle of the download at the same time.
     server.hold = "second half"
     processes = [process_that_loads() for _ in range(2)]
     until(lambda: len(server.asked) == 2)
@@ -715,7 +713,7 @@ def test_two_first_downloads_at_once_leave_one_good_file(folder, published, serv
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_download_that_is_cut_off_leaves_nothing_and_can_be_repeated(number, folder, published, server):
+def test_an_interrupted_download_leaves_nothing_and_can_be_repeated(number, folder, published, server):
     server.hold = "second half"
     process = process_that_loads()
     until(lambda: server.asked)
@@ -735,9 +733,9 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(folder, published):
     assert os.listdir(folder) == []
 
 
-@pytest.mark.parametrize("arrival", ["web page", "nothing", "other pixels", "wrong count", "objects", "floats"])
-def test_a_bad_arrival_is_refused_and_nothing_is_left(arrival, folder, published, server):
-    server.answers["mnist.npz"] = BAD_FILES[arrival][0](published["mnist"]) if arrival in BAD_FILES else b""
+@pytest.mark.parametrize("content", ["web page", "nothing", "other pixels", "wrong count", "objects", "floats"])
+def test_a_bad_download_is_refused_and_leaves_nothing(content, folder, published, server):
+    server.answers["mnist.npz"] = BAD_FILES[content][0](published["mnist"]) if content in BAD_FILES else b""
     message = refused()
     assert str(folder / "mnist.npz") in message and "could not be fetched" in message and "mnist-5k" in message
     assert server.url + "mnist.npz does not have its published checksum" in message
@@ -754,7 +752,7 @@ def test_one_changed_byte_in_any_published_file_is_refused(name, folder, publish
     assert os.listdir(folder) == []
 
 
-def test_a_file_that_turns_up_during_the_download_is_not_overwritten(folder, published, server):
+def test_a_file_that_appears_during_the_download_is_not_overwritten(folder, published, server):
     server.hold = "second half"
     process = process_that_loads()
     until(lambda: server.asked)
@@ -766,7 +764,7 @@ def test_a_file_that_turns_up_during_the_download_is_not_overwritten(folder, pub
 
 
 @pytest.mark.parametrize("hold", ["second half", "cut off"])
-def test_a_download_that_stalls_or_ends_early_is_given_up(hold, folder, published, server, monkeypatch):
+def test_a_download_that_stalls_or_ends_early_is_an_error(hold, folder, published, server, monkeypatch):
     monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
     server.hold = hold
     message = refused()
@@ -774,13 +772,13 @@ def test_a_download_that_stalls_or_ends_early_is_given_up(hold, folder, publishe
     assert os.listdir(folder) == []
 
 
-def test_a_folder_of_another_download_may_vanish_at_any_moment(folder, published, monkeypatch):
+def test_a_folder_of_another_download_may_disappear_at_any_time(folder, published, monkeypatch):
     vanished = folder / ".download-vanished"
     monkeypatch.setattr(Path, "glob", lambda *_: iter([vanished]))
     assert len(data.load("mnist").test) == SMALL_TEST
 
 
-def test_only_abandoned_downloads_are_cleared_away(folder, published):
+def test_only_abandoned_downloads_are_removed(folder, published):
     for name, age in (".download-old", 2 * 24 * 3600), (".download-running", 60), ("mine", 2 * 24 * 3600):
         (folder / name).mkdir()
         os.utime(folder / name, (time.time() - age,) * 2)
@@ -788,10 +786,10 @@ def test_only_abandoned_downloads_are_cleared_away(folder, published):
     assert sorted(os.listdir(folder)) == [".download-running", "mine", "mnist.npz"]
 
 
-# The lines for the command line
+# Descriptions for the command line
 
 
-def test_describe_downloads_nothing_and_says_what_is_there(folder, small_mnist, no_download):
+def test_describe_downloads_nothing_and_says_what_exists(folder, small_mnist, no_download):
     assert "not fetched yet (about 12 MB)" in data.describe("mnist")
     (folder / "mnist.npz").write_bytes(npz(small_mnist))
     assert "verified" in data.describe("mnist") and str(folder / "mnist.npz") in data.describe("mnist")
@@ -833,7 +831,7 @@ def test_fetch_verifies_or_raises(folder, small_mnist, no_download):
 # Patches
 
 
-def places(patch, picture):
+def positions(patch, picture):
     """Return all (row, column) at which a picture (height, width, channels) shows exactly this patch."""
     size = len(patch)
     corners = picture[: len(picture) - size + 1, : picture.shape[1] - size + 1]
@@ -844,23 +842,23 @@ def places(patch, picture):
 @pytest.mark.parametrize("name", ["natural-patches", "natural-patches-rgb"])
 def test_patches_lie_where_their_labels_and_their_split_say(name):
     images = data.load(name, seed=4)
-    found = data.pictures()
+    photographs = data.pictures()
     if name == "natural-patches":
         weights = np.array([0.2125, 0.7154, 0.0721])
-        gray = {key: grayscale(picture[None])[0] for key, picture in found.items()}
-        assert all(np.allclose(gray[key][..., 0], picture @ weights, atol=1e-6) for key, picture in found.items())
-        found = gray
-    assert tuple(found) == data.PICTURES
+        gray = {key: grayscale(picture[None])[0] for key, picture in photographs.items()}
+        assert all(np.allclose(gray[key][..., 0], picture @ weights, atol=1e-6) for key, picture in photographs.items())
+        photographs = gray
+    assert tuple(photographs) == data.PICTURES
     for split in SPLITS:
         labels = getattr(images, f"{split}_labels")
         allowed = [5, 6] if split == "test" else [0, 1, 2, 3, 4]
         assert np.unique(labels).tolist() == allowed
         assert np.ptp(np.bincount(labels)[allowed]) == 0
-        # From the end: the order is mixed, so any will do.
+        # The last ones; the order is shuffled, so any will do.
         for patch, label in zip(getattr(images, split)[-25:], labels[-25:], strict=True):
-            picture = found[data.PICTURES[label]]
+            picture = photographs[data.PICTURES[label]]
             border = len(picture) * 7 / 8
-            rows = [row for row, _ in places(patch, picture)]
+            rows = [row for row, _ in positions(patch, picture)]
             assert rows
             if split == "train":
                 assert min(rows) + len(patch) <= border + 1
@@ -873,13 +871,13 @@ def test_train_and_val_regions_share_no_row(monkeypatch):
     monkeypatch.setattr(patches, "cut_patches", lambda p, *_: (regions.append(p), (None, np.zeros(1)))[1])
     patches.natural_patches(files.SETS["natural-patches-rgb"], seed=0)
     test, train, val = regions
-    found = data.pictures()
+    photographs = data.pictures()
     for name, above, below in zip(patches.TRAINING_PICTURES, train, val, strict=True):
-        assert np.array_equal(np.concatenate([above, below]), found[name])
-    assert all(np.array_equal(a, found[name]) for a, name in zip(test, ("chelsea", "flower"), strict=True))
+        assert np.array_equal(np.concatenate([above, below]), photographs[name])
+    assert all(np.array_equal(a, photographs[name]) for a, name in zip(test, ("chelsea", "flower"), strict=True))
 
 
-def test_the_seed_draws_the_positions_of_train_and_val_and_test_stays():
+def test_the_seed_determines_the_positions_in_train_and_val_but_not_in_test():
     first, again, other = (data.load("natural-patches", seed=seed) for seed in (1, 1, 2))
     for split in SPLITS:
         assert np.array_equal(getattr(first, split), getattr(again, split))
@@ -892,9 +890,9 @@ def test_pictures_and_patches_need_no_network(monkeypatch):
 
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
-    found = data.pictures()
-    assert tuple(found) == data.PICTURES and tuple(p.shape[:2] for p in found.values()) == patches.SIZES
-    assert all(p.dtype == np.float32 and p.min() >= 0 and 0.9 < p.max() <= 1 for p in found.values())
+    photographs = data.pictures()
+    assert tuple(photographs) == data.PICTURES and tuple(p.shape[:2] for p in photographs.values()) == patches.SIZES
+    assert all(p.dtype == np.float32 and p.min() >= 0 and 0.9 < p.max() <= 1 for p in photographs.values())
 
 
 def test_another_picture_under_the_same_name_is_refused(monkeypatch):
@@ -912,7 +910,7 @@ def test_cut_patches_takes_every_position_once_before_any_twice():
     # 12 of the 24 positions in the first picture, all 12 in the second.
     assert np.bincount(labels).tolist() == [12, 12] and len({patch[0, 0, 0] for patch in cut}) == 24
     for patch, label in zip(cut[..., 0], labels, strict=True):
-        assert places(patch[..., None], numbered[label][..., None])
+        assert positions(patch[..., None], numbered[label][..., None])
     assert not np.array_equal(labels, np.sort(labels))
 
 
@@ -920,7 +918,7 @@ def test_cut_patches_keeps_channels_type_and_regions():
     picture = np.random.default_rng(0).random((20, 40, 3)).astype(np.float32)
     cut, _ = data.cut_patches({"right quarter": picture[:, 30:]}, size=4, count=50, seed=1)
     assert cut.shape == (50, 4, 4, 3) and cut.dtype == np.float32
-    assert all(places(patch, picture)[0][1] >= 30 for patch in cut)
+    assert all(positions(patch, picture)[0][1] >= 30 for patch in cut)
 
 
 def test_cut_patches_shares_the_count_among_the_pictures():
@@ -941,6 +939,6 @@ def test_cut_patches_shares_the_count_among_the_pictures():
         ({"pictures": [np.zeros((6, 6, 3)), np.zeros((6, 6))]}, "same channels; received shapes"),
     ],
 )
-def test_cut_patches_refuses_what_cannot_be(arguments, message):
+def test_cut_patches_refuses_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         data.cut_patches(**({"pictures": [np.zeros((6, 8))], "size": 3, "count": 2, "seed": 0} | arguments))

@@ -1,4 +1,4 @@
-"""README, docs/ and their neighbors: links, commands, cells, versions and hosts that they name."""
+"""README, docs/ and other pages: the links, commands, cells, versions and hosts that they name."""
 
 import json
 import re
@@ -22,7 +22,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
 SERIES = load_series()
 MAX_README_LINES = 150
-# Papers, licenses, and the form of the changelog. The repository's own address is in pyproject.toml alone.
+# Hosts of papers, licenses and the changelog's format. Only pyproject.toml has the repository's own address.
 HOSTS = {"arxiv.org", "creativecommons.org", "distributed.dask.org", "doi.org", "keepachangelog.com"}
 LINK = re.compile(r"!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
@@ -31,23 +31,23 @@ each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relativ
 
 
 def prose(text):
-    """The text without blocks of code and spans of code."""
+    """Return the text without code blocks and code spans."""
     lines = [line for line in FENCE.sub("", text).splitlines() if not line.startswith("    ")]
     return re.sub(r"`[^`\n]*`", "", "\n".join(lines))
 
 
 def headings(text):
-    """[(level, heading)], which comments in blocks of code are not."""
-    return [(len(found[1]), found[2]) for found in re.finditer(r"^(#+) (.*)$", FENCE.sub("", text), re.M)]
+    """Return [(level, heading)], without comments in code blocks."""
+    return [(len(match[1]), match[2]) for match in re.finditer(r"^(#+) (.*)$", FENCE.sub("", text), re.M)]
 
 
 def anchors(text):
-    """What a link to a heading may name, as GitHub and MyST make it."""
+    """Return the anchors of the headings, as GitHub and MyST make them."""
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for _, heading in headings(text)}
 
 
 def commands(text):
-    """The lines of code blocks, and the spans of code, that call aelib: [its arguments as one text]."""
+    """Return the arguments of every call of aelib in code blocks, each as one string."""
     blocks = "\n".join([*FENCE.findall(text), *re.findall(r"^ {4,}\S.*$", text, re.M)])
     lines = [re.sub(r"^(\.venv/bin/)?(python -m )?(?=aelib\b)", "", line.strip()) for line in blocks.splitlines()]
     return [line.removeprefix("aelib").strip() for line in lines if re.match(r"aelib( |$)", line)]
@@ -66,15 +66,15 @@ def test_a_page_has_one_title_and_no_level_is_left_out(path):
 
 @each_page
 def test_every_relative_link_leads_to_a_file_and_a_heading(path):
-    for found in LINK.finditer(prose(path.read_text(encoding="utf-8"))):
-        target, _, anchor = found["target"].partition("#")
+    for match in LINK.finditer(prose(path.read_text(encoding="utf-8"))):
+        target, _, anchor = match["target"].partition("#")
         if target.startswith(("http:", "https:")):
             continue
-        there = (path.parent / target).resolve() if target else path
-        assert there.exists(), f"{path.name}: {found['target']}"
-        assert ROOT in there.parents, f"{path.name}: {found['target']} leaves the repository"
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), f"{path.name}: {match['target']}"
+        assert ROOT in file.parents, f"{path.name}: {match['target']} is outside the repository"
         if anchor:
-            assert anchor in anchors(there.read_text(encoding="utf-8")), f"{path.name}: {found['target']}"
+            assert anchor in anchors(file.read_text(encoding="utf-8")), f"{path.name}: {match['target']}"
 
 
 @each_page
@@ -89,16 +89,16 @@ def test_the_readme_shows_three_pictures():
 
 def test_every_page_of_the_documentation_is_in_its_index():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    linked = {found["target"] for found in LINK.finditer(index)}
+    linked = {match["target"] for match in LINK.finditer(index)}
     assert {path.name for path in DOCS} - {"index.md"} <= linked
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "CITATION.cff"], ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_address_but_of_papers_and_licenses(path):
+def test_only_papers_and_licenses_are_linked(path):
     own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"].values()
-    found = re.findall(r"https?://[^\s)\"'>`]+", path.read_text(encoding="utf-8"))
+    urls = re.findall(r"https?://[^\s)\"'>`]+", path.read_text(encoding="utf-8"))
     allowed = own if path.suffix == ".cff" else ()
-    wrong = [url for url in found if url not in allowed and url.split("/")[2] not in HOSTS]
+    wrong = [url for url in urls if url not in allowed and url.split("/")[2] not in HOSTS]
     assert not wrong
 
 
@@ -112,9 +112,9 @@ def test_the_lecture_map_has_every_statement_with_its_cells_and_metrics():
     page = lecture_map(SERIES.values())
     statements = [statement for notebook in SERIES.values() for statement in notebook.lecture]
     assert len(statements) > 20
-    for one in statements:
-        (row,) = [line for line in page.splitlines() if line.startswith(f"| {one.text} |")]
-        assert all(f"`{name}`" in row for name in (*one.cells, *one.metrics))
+    for statement in statements:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {statement.text} |")]
+        assert all(f"`{name}`" in row for name in (*statement.cells, *statement.metrics))
     assert all(f"/{notebook.path.name})" in page for notebook in SERIES.values())
 
 
@@ -140,21 +140,22 @@ def test_the_teaching_plan_names_every_notebook_and_assignment():
 def test_tasks_and_points_of_the_assignments_are_as_the_page_on_grading_says():
     page = (ROOT / "docs" / "grading.md").read_text(encoding="utf-8")
     for path in (ROOT / "notebooks" / "assignments").glob("*.ipynb"):
-        about = [cell["metadata"].get("nbgrader", {}) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
-        points = [one["points"] for one in about if one.get("points")]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        settings = [cell["metadata"].get("nbgrader", {}) for cell in cells]
+        points = [cell["points"] for cell in settings if cell.get("points")]
         (row,) = [line for line in page.splitlines() if line.startswith(f"| [{path.stem}]")]
         assert row.split("|")[2].strip().startswith(f"{len(points)}:")
         assert row.split("|")[3].strip() == f"{sum(points)}"
 
 
 @each_page
-def test_commands_in_blocks_of_code_are_ones_that_aelib_takes(path):
+def test_commands_in_code_blocks_are_accepted_by_aelib(path):
     for line in commands(path.read_text(encoding="utf-8")):
         parse(shlex.split(line, comments=True))
 
 
 def parse(arguments):
-    """Parse as the command line would, without running anything; notebooks are looked up."""
+    """Parse arguments as the command line does, and look up its notebooks, without running anything."""
     name, rest = arguments[0], arguments[1:]
     assert name in cli.commands, f"aelib {name}"
     try:
@@ -163,8 +164,8 @@ def parse(arguments):
         return
     except click.ClickException as error:
         pytest.fail(f"aelib {' '.join(arguments)}: {error.format_message()}")
-    given = context.params.get("notebooks") or [one for one in [context.params.get("notebook")] if one]
-    names = [one for one in given if one != "NAME"]
+    given = context.params.get("notebooks") or [name for name in [context.params.get("notebook")] if name]
+    names = [name for name in given if name != "NAME"]
     assert not names or select_notebooks(SERIES, names)
     parameters = {key for notebook in SERIES.values() for key in notebook.parameters} | {"backend"}
     varied = [grid.partition("=")[0] for grid in context.params.get("grids") or ()]
@@ -172,17 +173,17 @@ def parse(arguments):
 
 
 def test_there_are_commands_to_check():
-    found = [line for path in PAGES for line in commands(path.read_text(encoding="utf-8"))]
-    assert len(found) > 10 and {line.split()[0] for line in found} >= {"run", "sweep", "release", "grade", "bundle"}
+    lines = [line for path in PAGES for line in commands(path.read_text(encoding="utf-8"))]
+    assert len(lines) > 10 and {line.split()[0] for line in lines} >= {"run", "sweep", "release", "grade", "bundle"}
 
 
 @each_page
 def test_subcommands_options_and_make_targets_in_the_text_exist(path):
     text = path.read_text(encoding="utf-8")
     spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
-    for name, rest in (found.groups() for span in spans if (found := re.match(r"aelib ([a-z]+)(.*)", span))):
+    for name, rest in (match.groups() for span in spans if (match := re.match(r"aelib ([a-z]+)(.*)", span))):
         assert name in cli.commands, f"{path.name}: aelib {name}"
-        known = {one for option in cli.commands[name].params for one in option.opts} | {"--help", "-h"}
+        known = {opt for option in cli.commands[name].params for opt in option.opts} | {"--help", "-h"}
         assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", rest)) <= known, f"{path.name}: aelib {name}{rest}"
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     blocks = re.findall(r"^ {4,}(make .*)$", text, re.M)
@@ -206,7 +207,7 @@ def test_the_citation_agrees_with_the_metadata_of_the_package():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
-    assert [one["name"] for one in citation["authors"]] == [one["name"] for one in project["authors"]]
+    assert [author["name"] for author in citation["authors"]] == [author["name"] for author in project["authors"]]
     assert citation["license"] == project["license"]
     assert citation["repository-code"] == project["urls"]["Repository"]
     assert f"# {citation['title']}\n" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Throw-away notebooks without Keras, and the command line run on them."""
+"""Throw-away notebooks without Keras, and a way to run the command line on them."""
 
 import json
 import os
@@ -30,7 +30,7 @@ targets.error = {{ at_most = 0.7, baseline = "trivial" }}
 
 
 def check(value="rate", name="{name}"):
-    """The cell that ends a notebook: its error is the value of an expression."""
+    """Return the last cell of a notebook, whose metric `error` is the value of an expression."""
     return (
         "from aelib.series import check\n"
         f'check("{name}", {{"error": {value}, "trivial": 0.9, "seed": seed}}, profile=profile)'
@@ -38,7 +38,7 @@ def check(value="rate", name="{name}"):
 
 
 def make_series(folder, notebooks):
-    """A folder of notebooks, each a list of cells (code as text, or made cells), with their series.toml."""
+    """Make a folder of notebooks, each a list of cells (strings or cell objects), with their series.toml."""
     folder.mkdir(exist_ok=True)
     parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
     for name, cells in notebooks.items():
@@ -49,7 +49,7 @@ def make_series(folder, notebooks):
 
 
 def start(series, *arguments, before=(), **environment):
-    """`python -m aelib ...` on a series, as a process; or, with `before`, those words and the arguments instead."""
+    """Start `python -m aelib ARGUMENTS` on a series, or the command `before` with the arguments; return the process."""
     return subprocess.Popen(
         [*(before or (sys.executable, "-m", "aelib")), *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -64,7 +64,7 @@ def start(series, *arguments, before=(), **environment):
 
 
 class Finished:
-    """A run that has ended: its exit code, what it said, and what it published by notebook."""
+    """A finished run: its exit code, its output, and its results by notebook."""
 
     def __init__(self, process, out, timeout=180):
         self.stdout, self.stderr = process.communicate(timeout=timeout)
@@ -72,7 +72,7 @@ class Finished:
 
     @property
     def results(self):
-        """What results.json says, held against its schema."""
+        """The content of results.json, checked against its schema."""
         results = json.loads((self.out / "results.json").read_text(encoding="utf-8"))
         self.validate(results)
         return results
@@ -82,7 +82,7 @@ class Finished:
         SCHEMA.validate(results)
 
     def __getitem__(self, name):
-        return next(one for one in self.results["notebooks"] if one["name"] == name)
+        return next(notebook for notebook in self.results["notebooks"] if notebook["name"] == name)
 
     def notebook(self, name):
         return nbformat.read(self.out / f"{name}.ipynb", as_version=4)
@@ -92,5 +92,5 @@ class Finished:
 
 
 def run(series, out, *arguments, **environment):
-    """`python -m aelib run` to its end."""
+    """Run `python -m aelib run` and wait for its end."""
     return Finished(start(series, "run", "--out", out, *arguments, **environment), out)

@@ -56,22 +56,22 @@ def measure(kind):
         return {"epoch": min(np.diff(seconds)), "first": seconds[0], "operations": operations}
 
     images = data.load("mnist").train
-    found = {"own_product": own_product()}
+    results = {"own_product": own_product()}
 
     def initialized():
         return initializers.data_dependent(models.lecture_autoencoder(), images[:2000])
 
     model = initialized()
     weights = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights if len(weight.shape) == 2)
-    found["operations"] = 6 * weights * len(images)
+    results["operations"] = 6 * weights * len(images)
     history = training.fit(model, images, epochs=6, batch_size=BATCH, learning_rate=0.005, verbose=0)
     seconds = history.history["seconds"]
-    found["ours"], found["first"] = min(np.diff(seconds)), seconds[0]
-    found["plain"] = plain(initialized(), keras.optimizers.Adam(1e-3), images, images)
-    found["without_adam"] = plain(initialized(), keras.optimizers.SGD(1e-3), images, images)
-    found["layer_products"] = layer_products(model, len(images) // BATCH)
-    found["own_product"] = max(found["own_product"], own_product())
-    return found
+    results["ours"], results["first"] = min(np.diff(seconds)), seconds[0]
+    results["plain"] = plain(initialized(), keras.optimizers.Adam(1e-3), images, images)
+    results["without_adam"] = plain(initialized(), keras.optimizers.SGD(1e-3), images, images)
+    results["layer_products"] = layer_products(model, len(images) // BATCH)
+    results["own_product"] = max(results["own_product"], own_product())
+    return results
 
 
 def own_product(size=1024):
@@ -123,15 +123,15 @@ def median_seconds(function, times=25):
 
 
 def main():
-    found = {kind: {backend: [] for backend in COLORS} for kind in ("dense", "conv")}
+    runs_of = {kind: {backend: [] for backend in COLORS} for kind in ("dense", "conv")}
     numpy_products = []
     for number in range(ROUNDS):
         numpy_products.append(product_gflops())
-        for kind, backends in found.items():
+        for kind, backends in runs_of.items():
             for backend, runs in backends.items():
                 runs.append(run_script(__file__, kind, backend=backend))
                 print(number, kind, backend, runs[-1], file=sys.stderr, flush=True)
-    dense, conv = found["dense"], found["conv"]
+    dense, conv = runs_of["dense"], runs_of["conv"]
     # Per round, because the machine's speed changes from minute to minute.
     top = [max(dense[backend][i]["own_product"] for backend in COLORS) for i in range(ROUNDS)]
 
@@ -184,7 +184,7 @@ def main():
         axes.set_ylabel("share of the backend's own product")
         axes.set_title("a dense epoch: this recipe (color) and plain fit (gray)", fontsize=10)
 
-    write_report("epoch", header, rows, {"runs": found, "shares": shares, "numpy_products": numpy_products}, draw)
+    write_report("epoch", header, rows, {"runs": runs_of, "shares": shares, "numpy_products": numpy_products}, draw)
 
 
 if __name__ == "__main__":

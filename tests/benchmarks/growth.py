@@ -23,12 +23,12 @@ def measure():
         settings = {"epochs": 5, "batch_size": 256, "learning_rate": 0.005, "verbose": False}
         return min(np.diff(training.fit(model, images[:count], **settings).history["seconds"]))
 
-    found = {"images": {}, "latent": {}}
+    results = {"images": {}, "latent": {}}
     for count in COUNTS:
-        found["images"][count] = seconds(count, 2)
+        results["images"][count] = seconds(count, 2)
     for latent_dim in LATENTS:
-        found["latent"][latent_dim] = seconds(20_000, latent_dim)
-    return found
+        results["latent"][latent_dim] = seconds(20_000, latent_dim)
+    return results
 
 
 def main():
@@ -36,16 +36,19 @@ def main():
     for number in range(ROUNDS):
         runs.append(run_script(__file__, "measure"))
         print(number, runs[-1], file=sys.stderr, flush=True)
-    found = {kind: {int(x): statistics.median(run[kind][x] for run in runs) for x in runs[0][kind]} for kind in runs[0]}
-    lines = {kind: np.polyfit(list(values), list(values.values()), 1) for kind, values in found.items()}
+    medians = {
+        kind: {int(x): statistics.median(run[kind][x] for run in runs) for x in values}
+        for kind, values in runs[0].items()
+    }
+    lines = {kind: np.polyfit(list(values), list(values.values()), 1) for kind, values in medians.items()}
     rows = []
-    for kind, values in found.items():
+    for kind, values in medians.items():
         slope, base = lines[kind]
         for x, seconds in values.items():
             rows.append((kind, f"{x:,}", f"{seconds:.2f} s", f"{base + slope * x:.2f} s"))
 
     def draw(figure):
-        for axes, (kind, values) in zip(figure.subplots(1, 2), found.items(), strict=True):
+        for axes, (kind, values) in zip(figure.subplots(1, 2), medians.items(), strict=True):
             x = np.array(list(values))
             axes.plot(x, list(values.values()), "o", color="#0072b2")
             axes.plot(x, np.polyval(lines[kind], x), color="black", linewidth=1)
@@ -53,7 +56,7 @@ def main():
             axes.set_ylim(0, 1.1 * max(values.values()))
         figure.axes[0].set_ylabel("seconds per epoch")
 
-    header = ("grows with", "at", "an epoch takes", "a straight line says")
+    header = ("grows with", "at", "an epoch takes", "on a straight line")
     write_report("growth", header, rows, {"runs": runs}, draw, (8, 3.2))
 
 

@@ -66,15 +66,21 @@ def help_seconds(times=7):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("profiles", nargs="*", default=["quick", "standard", "full"])
-    rows, found = [], {"help_seconds": help_seconds()}
+    rows, figures = [], {"help_seconds": help_seconds()}
     for profile in parser.parse_args().profiles:
         with tempfile.TemporaryDirectory() as out:
             seconds, peak, results = run(profile, out)
             each = {notebook["name"]: notebook["seconds"] for notebook in results["notebooks"]}
             trained = {name: training_seconds(f"{out}/{name}.ipynb") for name in each}
         statuses = {notebook["name"]: notebook["status"] for notebook in results["notebooks"]}
-        found[profile] = {"seconds": seconds, "peak_mb": peak, "each": each, "trained": trained, "statuses": statuses}
-        print(profile, found[profile], file=sys.stderr, flush=True)
+        figures[profile] = {
+            "seconds": seconds,
+            "peak_mb": peak,
+            "each": each,
+            "trained": trained,
+            "statuses": statuses,
+        }
+        print(profile, figures[profile], file=sys.stderr, flush=True)
         rows.append(
             (
                 profile,
@@ -85,26 +91,26 @@ def main():
                 "all" if set(statuses.values()) == {"passed"} else str(statuses),
             )
         )
-    rows.append(("`python -m aelib --help`", f"{found['help_seconds']:.2f} s", "", "", "", ""))
+    rows.append(("`python -m aelib --help`", f"{figures['help_seconds']:.2f} s", "", "", "", ""))
 
     def draw(figure):
         axes = figure.subplots()
-        for index, profile in enumerate(name for name in found if name != "help_seconds"):
-            trained = sum(found[profile]["trained"].values())
+        for index, profile in enumerate(name for name in figures if name != "help_seconds"):
+            trained = sum(figures[profile]["trained"].values())
             axes.barh(index, trained, color="#0072b2", label="" if index else "cells that train")
             axes.barh(
                 index,
-                found[profile]["seconds"] - trained,
+                figures[profile]["seconds"] - trained,
                 left=trained,
                 color="#bbbbbb",
                 label="" if index else "the rest",
             )
-        axes.set_yticks(range(len(found) - 1), [name for name in found if name != "help_seconds"])
+        axes.set_yticks(range(len(figures) - 1), [name for name in figures if name != "help_seconds"])
         axes.set_xlabel("seconds, one notebook after the other")
         axes.legend()
 
     header = ("profile", "the series takes", "01, 02, 03", "not training", "peak memory", "targets reached")
-    write_report("series", header, rows, found, draw)
+    write_report("series", header, rows, figures, draw)
 
 
 if __name__ == "__main__":
