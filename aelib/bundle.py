@@ -46,7 +46,7 @@ def bundle(out: str | Path) -> Path:
     """Write the chapters, their solutions, a wheel and a README to a new folder, or a zip of it.
 
     Args:
-        out: the folder; or, where the name ends in ".zip", the file.
+        out: the folder; or, if the name ends in ".zip", the file.
 
     Returns:
         The path that was written.
@@ -73,7 +73,7 @@ def write_handout(out: Path, notebooks: dict[str, str], title: str, instructions
     Nothing is overwritten, and a failed attempt leaves nothing behind.
 
     Args:
-        out: the folder, which must be missing or empty; or, where the name ends in ".zip", a file that does not exist.
+        out: the folder, which must be missing or empty; or, if the name ends in ".zip", a file that does not exist.
         notebooks: text of each notebook by its path in the folder, with "/".
         title: heading of the README.
         instructions: paragraph of the README that says which notebook to open, and what to do.
