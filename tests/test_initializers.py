@@ -127,7 +127,8 @@ def test_models_that_are_no_chain_of_dense_layers_with_biases_are_refused():
     convolutional = models.Autoencoder(models.conv_encoder(SHAPE, 2, (4,)), models.conv_decoder(SHAPE, 2, (4,)))
     message = refusal(lambda: initializers.data_dependent(convolutional, blobs()))
     assert message == f"model must have dense layers; {convolutional.name!r} has none"
-    without = keras.Sequential([layers.Flatten(), layers.Dense(64, use_bias=False, name="bare"), layers.Reshape(SHAPE)])
+    bare = [layers.Dense(64, use_bias=False, name=name) for name in ("bare", "bare_too")]
+    without = keras.Sequential([layers.Flatten(), *bare, layers.Reshape(SHAPE)])
     message = refusal(lambda: initializers.data_dependent(without, blobs()))
     assert message == "model must have dense layers with biases; 'bare' has none"
     entrance = layers.Input(SHAPE)
