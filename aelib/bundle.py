@@ -130,7 +130,7 @@ def write_wheel(folder: Path) -> Path:
     info = f"aelib-{__version__}.dist-info"
     content = _library()
     for name in ("METADATA", "entry_points.txt", "licenses/LICENSE"):
-        content[f"{info}/{name}"] = installed.read_text(name).encode()
+        content[f"{info}/{name}"] = (installed.read_text(name) or "").encode()
     content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: aelib\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     record = [f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in content.items()]
     content[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"]).encode()

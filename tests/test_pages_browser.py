@@ -185,7 +185,7 @@ def test_the_index_leads_to_the_pages_and_shows_drift(chrome, out):
         assert "error = 0.5 reached its target <= 0.6 by 0.1, baseline 0.9" in said
         assert any(re.match("error in the last 2 runs like this one: from 0.5 to 0.5", one) for one in said)
         assert visit.page.get_by_text("1 earlier run in this folder").count() == 3
-        visit.page.locator("a", has_text="Read it").first.click()
+        visit.page.locator("a", has_text="Read the notebook").first.click()
         assert visit.page.url.endswith("reads.html")
 
 
