@@ -1,5 +1,5 @@
-# Each target sets up .venv first, once, and again when the requirements change. With CONSTRAINTS=constraints.txt it gets
-# the versions in that file, which were tried together; without, the newest that pyproject.toml admits.
+# Each target first sets up .venv if it is missing or the requirements have changed. With CONSTRAINTS=constraints.txt, pip
+# installs the versions in that file, which were tested together; without it, the newest that pyproject.toml allows.
 PYTHON ?= python3
 PROFILE ?= standard
 OUT ?= reports
@@ -10,7 +10,7 @@ BUNDLE ?= autoencoders.zip
 BENCH ?= time_to_error epoch growth classical disk series
 BACKENDS := tensorflow jax torch
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
-# PyTorch's threads wait in a long busy loop otherwise, which a second process on the same cores makes very slow.
+# PyTorch's threads otherwise wait in a long busy loop, which is very slow when another process uses the same cores.
 export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: report test test-backends bench matrix lab lint bundle constraints
@@ -19,11 +19,12 @@ export GOMP_SPINCOUNT ?= 1000
 report: .venv/ready
 	$(BIN)/python -m aelib run --profile $(PROFILE) --jobs $(JOBS) --out $(OUT)
 
-# Two processes: half of the tests wait for a kernel. In the order of the alphabet, or the notebooks would begin last.
+# Two processes, because half of the tests wait for a kernel. Files in alphabetical order, or the slow tests of the
+# notebooks would start last.
 test: .venv/ready
 	$(BIN)/python -m pytest $(TWO)
 
-# What must hold on every Keras backend, each in a process of its own, and the quick series on each.
+# The tests that must pass on every Keras backend, with a process for each, and the quick series on JAX and PyTorch.
 test-backends: .venv/ready-backends
 	for backend in $(BACKENDS); do \
 		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -m backend $(TWO) || exit 1; \
@@ -32,25 +33,25 @@ test-backends: .venv/ready-backends
 		$(BIN)/python -m aelib run --profile quick --backend $$backend --jobs 2 --out $(OUT)/$$backend || exit 1; \
 	done
 
-# Measured figures: a table, JSON and a plot each, in reports/benchmarks. Full MNIST must be there (AELIB_DATA, or fetched).
-# Nothing else should run meanwhile. One of them: make bench BENCH=epoch
+# The benchmarks; each writes a table, JSON and a plot to reports/benchmarks. They need full MNIST (in the folder
+# AELIB_DATA, or downloaded), and nothing else should run at the same time. To run only one: make bench BENCH=epoch
 bench: .venv/ready-backends
 	for name in $(BENCH); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
-# Every target over seeds and backends, and whether its bound is safe and tight.
+# Every target over seeds and backends, and whether its bound holds and is tight.
 matrix: .venv/ready-backends
 	$(BIN)/python tests/benchmarks/matrix.py
 
 lab: .venv/ready
 	cd notebooks && ../$(BIN)/jupyter lab
 
-# What students get: the notebooks, a wheel of the library, a page that says how to install it.
+# The zip for students: the notebooks, a wheel of the library, and a README that says how to install it.
 bundle: .venv/ready
 	$(BIN)/python -m aelib bundle --out $(BUNDLE)
 
-# The versions of this environment, as constraints. Commit them when the tests and the series have passed with them.
+# Write the versions of this environment to constraints.txt. Commit it once the tests and the series pass with them.
 constraints: .venv/ready-backends
-	(echo "# Versions that were tried together on Python 3.11: pip install ... -c constraints.txt (made by make constraints)"; \
+	(echo "# Versions that were tested together on Python 3.11: pip install ... -c constraints.txt (written by make constraints)"; \
 	$(BIN)/python -m pip freeze --exclude-editable | sed -e 's/+cpu$$//' -e 's/^tensorflow.cpu==\(.*\)/&\ntensorflow==\1/') > constraints.txt
 
 lint: .venv/ready
