@@ -1,4 +1,4 @@
-"""A small assignment without Keras, submissions to it, and `python -m aelib grade` run on them."""
+"""A small assignment without Keras, submissions to it, and a way to grade them with `python -m aelib grade`."""
 
 import csv
 import json
@@ -19,8 +19,8 @@ POINTS = {"double-test": 2, "total-test": 3, "answer-test": 1}
 
 
 def marked(grade_id, **settings):
-    plain = {"grade": False, "locked": False, "schema_version": 3, "solution": False, "task": False}
-    return {"nbgrader": {**plain, "grade_id": grade_id, **settings}}
+    defaults = {"grade": False, "locked": False, "schema_version": 3, "solution": False, "task": False}
+    return {"nbgrader": {**defaults, "grade_id": grade_id, **settings}}
 
 
 def solution(grade_id, code):
@@ -77,11 +77,10 @@ def answered(series, double=DOUBLE, total=TOTAL, answer=ANSWER):
     """Return the student version with these answers; None leaves the stub."""
     notebook = student_version(series)
     for cell in notebook.cells:
-        given = {"double": double, "total": total, "answer": answer}.get(
-            cell.metadata.get("nbgrader", {}).get("grade_id")
-        )
-        if given is not None:
-            cell.source = given
+        answers = {"double": double, "total": total, "answer": answer}
+        code = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
+        if code is not None:
+            cell.source = code
     return notebook
 
 
@@ -97,7 +96,7 @@ def hand_in(folder, submissions):
 
 
 class Graded(Finished):
-    """A run of `grade` that has ended."""
+    """A finished run of `aelib grade`."""
 
     def __init__(self, process, out):
         super().__init__(process, out, timeout=900)
@@ -108,7 +107,7 @@ class Graded(Finished):
         return {student["student"]: student for student in students}
 
     def points(self, student):
-        """{task: points} of a student."""
+        """Return {task: points} of a student."""
         return {task: result["points"] for task, result in self.students[student]["tasks"].items()}
 
     @property
@@ -118,7 +117,7 @@ class Graded(Finished):
 
 
 def needs_sandbox():
-    """Skip the test, and say why, where no sandbox can be made."""
+    """Skip the test if this machine has no sandbox."""
     if problem := bubblewrap.problem():
         missing("bubblewrap", problem)
 

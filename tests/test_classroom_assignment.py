@@ -1,4 +1,4 @@
-"""What grading reads from a source notebook, and the faults of one that are refused."""
+"""aelib.classroom.assignment: what it reads from a source notebook, and which errors in one it reports."""
 
 import nbformat
 import pytest
@@ -10,7 +10,7 @@ from aelib.series.spec import UsageError
 
 @pytest.fixture
 def notebook_path(tmp_path, monkeypatch):
-    """The file of the small assignment `mini`, which is the only one."""
+    """Return the file of the small assignment `mini`, the only one of its series."""
     series = make_assignment(tmp_path / "series")
     monkeypatch.setenv("AELIB_NOTEBOOKS", str(series))
     return series / "assignments" / "mini.ipynb"
@@ -54,15 +54,15 @@ def test_a_task_has_its_text_points_and_hidden_tests(notebook_path):
         ("[item + offset for item in items]", ("items", "offset")),
         ("total = 0\nfor i in range(n):\n    total += i", ("n",)),
         ("class C:\n    value = base\n    def get(self):\n        return self.value", ("base",)),
-        ("with make() as made, open(made):\n    pass\ntry:\n    pass\nexcept E as e:\n    e", ("E", "make")),
+        ("with make() as thing, open(thing):\n    pass\ntry:\n    pass\nexcept E as e:\n    e", ("E", "make")),
         ("f = lambda x: x + double(x)\nf(1)", ("double",)),
     ],
 )
-def test_a_task_requires_the_names_that_its_test_uses_and_nobody_else_defines(notebook_path, source, names):
+def test_a_task_requires_the_names_that_only_the_student_can_define(notebook_path, source, names):
     assert task(notebook_path, source).required_names == names
 
 
-def test_a_region_of_hidden_tests_is_found_however_nbgrader_would_find_it(notebook_path):
+def test_a_region_of_hidden_tests_is_found_as_nbgrader_finds_it(notebook_path):
     assert task(notebook_path, "double(1)").hidden_line is None
     assert task(notebook_path, "double(1)\n#BEGIN HIDDEN TESTS here\ndouble(2)\n# END HIDDEN TESTS").hidden_line == 2
 
@@ -85,14 +85,14 @@ def test_a_faulty_region_of_hidden_tests_is_refused(notebook_path, change, words
     assert "mini, cell 4: " in str(caught.value)
 
 
-def test_a_notebook_without_points_is_no_assignment(notebook_path):
+def test_a_notebook_without_points_is_not_an_assignment(notebook_path):
     notebook = nbformat.read(notebook_path, as_version=4)
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader"):
             cell.metadata.nbgrader.grade = False
             cell.source = cell.source.replace("HIDDEN TESTS", "")
     nbformat.write(notebook, notebook_path)
-    with pytest.raises(UsageError, match="mini: no cell of it is an nbgrader test with points"):
+    with pytest.raises(UsageError, match="mini: it must have an nbgrader test cell with points"):
         assignment.load("mini")
 
 
@@ -107,5 +107,5 @@ def test_a_notebook_without_points_is_no_assignment(notebook_path):
         ("a = 1\n#\nb = 2", False),
     ],
 )
-def test_code_is_compared_without_what_editors_change(code, same):
+def test_code_is_compared_without_spaces_at_line_ends_and_region_marks(code, same):
     assert (assignment.normalized(code) == assignment.normalized("a = 1\nb = 2")) is same

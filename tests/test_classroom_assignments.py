@@ -1,4 +1,4 @@
-"""The three assignments: the reference earns full points, a mistake costs its own task, the release tells nothing."""
+"""The three assignments: the solution earns full points, a mistake only costs its task, the release reveals nothing."""
 
 import base64
 import csv
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks" / "assignments"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 each = pytest.mark.parametrize("name", NAMES)
-# Per task what is right in the reference, and a mistake that a student makes.
+# For each task, correct code of the solution and a mistake that a student could make.
 MISTAKES = {
     "compression": {
         "forward": ("(outputs[-1] @ W + b)", "(outputs[-1] @ W - b)"),
@@ -56,7 +56,7 @@ MISTAKES = {
         "denoiser": ("ClippedGaussianNoise(0.5, seed=0), ", ""),
     },
 }
-# Minutes with Keras: graded in the reference, and left out of the submissions with another mistake.
+# Tasks that take minutes with Keras: left out of the submissions with a mistake in another task.
 SLOW = {"compression": "train", "denoising": "denoiser", "sparse": None}
 
 
@@ -64,8 +64,8 @@ def text_of(notebook):
     return "\n".join(cell.source for cell in notebook.cells)
 
 
-def replaced(name, task, *, keep_slow):
-    """The reference with a mistake in one task, as a student's notebook."""
+def with_mistake(name, task, *, keep_slow):
+    """Return the solution with a mistake in one task, as a student's notebook."""
     notebook = assignment.source(name)
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
@@ -80,15 +80,15 @@ def replaced(name, task, *, keep_slow):
 
 @each
 def test_there_are_five_to_eight_tasks_with_points_and_hidden_tests(name):
-    made = assignment.load(name)
-    assert 5 <= len(made.tasks) <= 8 and len(NAMES) == 3
-    assert {task.name.removesuffix("-test") for task in made.tasks} == set(MISTAKES[name])
-    for task in made.tasks:
+    loaded = assignment.load(name)
+    assert 5 <= len(loaded.tasks) <= 8 and len(NAMES) == 3
+    assert {task.name.removesuffix("-test") for task in loaded.tasks} == set(MISTAKES[name])
+    for task in loaded.tasks:
         assert task.points > 0 and task.hidden_line and task.required_names and re.match(r"\d\. ", task.title)
 
 
 @each
-def test_the_source_is_stored_without_outputs_and_as_nbgrader_wants_it(name):
+def test_the_source_has_no_outputs_and_the_format_of_nbgrader(name):
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     ids = [cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata]
@@ -100,20 +100,20 @@ def test_the_source_is_stored_without_outputs_and_as_nbgrader_wants_it(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_reference_gets_all_a_blank_nothing_and_a_mistake_costs_its_own_task(name, tmp_path):
-    made, slow = assignment.load(name), SLOW[name]
-    wanted = {"reference": {}, "blank": {task.name: 0 for task in made.tasks}}
-    submissions = {"reference": assignment.source(name), "blank": student_version(assignment.source(name))}
+def test_the_solution_gets_all_points_a_blank_none_and_a_mistake_costs_its_task(name, tmp_path):
+    loaded, slow = assignment.load(name), SLOW[name]
+    lost_points = {"solution": {}, "blank": {task.name: 0 for task in loaded.tasks}}
+    submissions = {"solution": assignment.source(name), "blank": student_version(assignment.source(name))}
     for task in MISTAKES[name]:
-        submissions[f"wrong-{task}"] = replaced(name, task, keep_slow=task == slow)
-        wanted[f"wrong-{task}"] = {f"{lost}-test": 0 for lost in {task, slow} - {None}}
+        submissions[f"wrong-{task}"] = with_mistake(name, task, keep_slow=task == slow)
+        lost_points[f"wrong-{task}"] = {f"{lost}-test": 0 for lost in {task, slow} - {None}}
     hand_in(tmp_path / "in", submissions)
     out = tmp_path / "out"
     needs_sandbox()
     graded = Graded(start(ROOT / "notebooks", "grade", tmp_path / "in", "--assignment", name, "--out", out), out)
     assert graded.code == 0, graded.stderr
-    for student, lost in wanted.items():
-        expected = {task.name: lost.get(task.name, task.points) for task in made.tasks}
+    for student, lost in lost_points.items():
+        expected = {task.name: lost.get(task.name, task.points) for task in loaded.tasks}
         assert graded.points(student) == expected, graded.students[student]
 
 
@@ -121,18 +121,18 @@ def test_the_reference_gets_all_a_blank_nothing_and_a_mistake_costs_its_own_task
 def release(tmp_path_factory):
     out = tmp_path_factory.mktemp("release") / "for-students"
     process = start(ROOT / "notebooks", "release", "--out", out)
-    said = process.communicate(timeout=120)
-    assert process.returncode == 0, said[1]
-    assert said[0].split() == [str(out / f"{name}.ipynb") for name in NAMES]
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert stdout.split() == [str(out / f"{name}.ipynb") for name in NAMES]
     return out
 
 
 @each
-def test_the_release_holds_no_solution_line_no_hidden_test_and_no_number_of_one(release, name):
+def test_the_release_contains_no_line_of_a_solution_or_hidden_test(release, name):
     source, student = assignment.source(name), nbformat.read(release / f"{name}.ipynb", as_version=4)
-    told = text_of(student)
-    assert "SOLUTION" not in told and "HIDDEN" not in told and told.count("# YOUR CODE HERE") == len(MISTAKES[name])
-    lines = {line.strip() for line in told.split("\n")}
+    text = text_of(student)
+    assert "SOLUTION" not in text and "HIDDEN" not in text and text.count("# YOUR CODE HERE") == len(MISTAKES[name])
+    lines = {line.strip() for line in text.split("\n")}
     for cell in source.cells:
         if "nbgrader" not in cell.metadata:
             continue
@@ -153,25 +153,25 @@ STEPS = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme", "LockCells", "
 
 
 def by_nbgrader(notebook):
-    """The student version that nbgrader itself makes."""
-    made, resources = nbformat.from_dict(notebook), {}
+    """Return the student version that nbgrader itself makes."""
+    notebook, resources = nbformat.from_dict(notebook), {}
     for step in (*STEPS, "ComputeChecksums"):
-        made, resources = getattr(preprocessors, step)().preprocess(made, resources)
-    return made
+        notebook, resources = getattr(preprocessors, step)().preprocess(notebook, resources)
+    return notebook
 
 
 @each
 def test_the_release_is_what_nbgrader_makes_of_the_assignment(release, name):
     student = nbformat.read(release / f"{name}.ipynb", as_version=4)
     assert student == by_nbgrader(assignment.source(name))
-    about = [cell.metadata.nbgrader for cell in student.cells if "nbgrader" in cell.metadata]
-    assert all("checksum" in one for one in about if one.grade or one.locked)
-    assert sum(one.points for one in about if one.grade) == assignment.load(name).points
+    settings = [cell.metadata.nbgrader for cell in student.cells if "nbgrader" in cell.metadata]
+    assert all("checksum" in cell for cell in settings if cell.grade or cell.locked)
+    assert sum(cell.points for cell in settings if cell.grade) == assignment.load(name).points
 
 
 @pytest.fixture(scope="module")
 def unpacked(release, tmp_path_factory):
-    """What `pip install` of the wheel in the release would make."""
+    """Return the folder to which the wheel in the release is unpacked, as `pip install` would do."""
     (wheel,) = release.glob("aelib-*.whl")
     folder = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as archive:
@@ -180,19 +180,19 @@ def unpacked(release, tmp_path_factory):
 
 
 def test_the_wheel_of_a_release_has_no_assignment_no_solution_and_no_grader(unpacked):
-    held = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
-    assert "aelib/_repository/notebooks/01_compression.ipynb" in held and "aelib/classroom/expect.py" in held
-    assert not [name for name in held if "assignments" in name or "solutions" in name or "grader" in name]
+    names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert "aelib/_repository/notebooks/01_compression.ipynb" in names and "aelib/classroom/expect.py" in names
+    assert not [name for name in names if "assignments" in name or "solutions" in name or "grader" in name]
     (record,) = unpacked.glob("*.dist-info/RECORD")
     rows = {row[0]: row[1:] for row in csv.reader(record.read_text().splitlines())}
-    assert set(rows) == held
+    assert set(rows) == names
     for name, (digest, size) in rows.items():
         content = (unpacked / name).read_bytes()
-        found = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-        assert name.endswith("RECORD") or (f"sha256={found}", str(len(content))) == (digest, size)
+        actual = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+        assert name.endswith("RECORD") or (f"sha256={actual}", str(len(content))) == (digest, size)
 
 
-def test_a_student_can_run_the_release_and_is_told_what_is_missing(release, unpacked):
+def test_a_student_can_run_the_release_and_sees_what_is_missing(release, unpacked):
     code = (
         "import json, sys\n"
         "notebook = json.load(open('sparse.ipynb'))\n"
@@ -210,11 +210,11 @@ def test_a_student_can_run_the_release_and_is_told_what_is_missing(release, unpa
 
 def test_a_release_never_overwrites(release):
     process = start(ROOT / "notebooks", "release", "sparse", "--out", release)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 2 and "is there and not empty" in said and said.count("\n") == 1
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and "exists and is not empty" in stderr and stderr.count("\n") == 1
     process = start(ROOT / "notebooks", "release", "nonsense", "--out", release.parent / "x")
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 2 and "no assignment 'nonsense'; there are compression, denoising, sparse" in said
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and "no assignment 'nonsense'; available: compression, denoising, sparse" in stderr
 
 
 CONFIG = """
@@ -226,7 +226,7 @@ c.Exchange.root = {root!r} + "/exchange"
 
 
 def test_plain_nbgrader_grades_the_same_files(tmp_path, monkeypatch):
-    # nbgrader calls a program of its own environment by name.
+    # nbgrader finds a program of its environment on the PATH.
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     (tmp_path / "nbgrader_config.py").write_text(CONFIG.format(root=str(tmp_path)))
     (tmp_path / "source" / "sparse").mkdir(parents=True)
@@ -245,13 +245,13 @@ def test_plain_nbgrader_grades_the_same_files(tmp_path, monkeypatch):
     answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in marked}
     for notebook, skipped in ((student, ()), (wrong, ("topk",))):
         for cell in notebook.cells:
-            about = cell.metadata.get("nbgrader", {})
-            if about.get("solution") and about.grade_id not in skipped:
-                cell.source = answers[about.grade_id]
+            settings = cell.metadata.get("nbgrader", {})
+            if settings.get("solution") and settings.grade_id not in skipped:
+                cell.source = answers[settings.grade_id]
     for name, notebook in (("ana", student), ("ben", wrong)):
-        place = tmp_path / "submitted" / name / "sparse"
-        place.mkdir(parents=True)
-        nbformat.write(notebook, place / "sparse.ipynb")
+        folder = tmp_path / "submitted" / name / "sparse"
+        folder.mkdir(parents=True)
+        nbformat.write(notebook, folder / "sparse.ipynb")
     nbgrader("autograde", "sparse")
     from nbgrader.api import Gradebook
 
@@ -262,6 +262,6 @@ def test_plain_nbgrader_grades_the_same_files(tmp_path, monkeypatch):
     assert scores == {"ana": points.points, "ben": points.points - topk}
 
 
-def test_the_map_of_this_file_is_complete():
+def test_every_assignment_has_mistakes_to_test():
     assert set(MISTAKES) == set(SLOW) == set(NAMES)
     assert json.loads((FOLDER / "sparse.ipynb").read_text())["nbformat"] == 4

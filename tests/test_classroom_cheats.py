@@ -1,4 +1,4 @@
-"""Submissions that want points without an answer, or to change what is not theirs: they get nowhere."""
+"""Submissions that try to get points without an answer, or to read and change other files: none succeeds."""
 
 import os
 from types import SimpleNamespace
@@ -81,7 +81,7 @@ for fd in range(1, 64):
     except OSError: pass
 print('{"double-test": {"points": 2}}', "double-test passed 2/2", file=sys.stderr)
 """
-# name: the code in the cell of `double`; the other two tasks are left as they were handed out.
+# {name: code in the cell of `double`}; the other two tasks are left as they were handed out.
 CHEATS = {
     "equal-to-all": LIAR + "def double(x): return Liar()",
     "array-equal-to-all": "class A(np.ndarray):\n    __eq__ = __le__ = lambda a, b: True\n"
@@ -133,15 +133,15 @@ CHEATS = {
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A course folder with what must stay secret and unchanged, and the class of cheats graded."""
+    """Return a course folder with secret files that must not change, their content before, and the graded cheats."""
     import socket
 
     folder = tmp_path_factory.mktemp("course")
     series = make_assignment(folder / "series")
     home, other = folder / "home", folder / "other"
-    for place in (home, other):
-        place.mkdir()
-        (place / "kept.json").write_text(f'"{SECRET}"')
+    for secret in (home, other):
+        secret.mkdir()
+        (secret / "kept.json").write_text(f'"{SECRET}"')
     listening = socket.create_server(("127.0.0.1", 0))
     places = ", ".join(repr(str(place)) for place in (folder, series, home, other, folder / "out"))
     submissions = {"honest": answered(series, total=None, answer=None)}
@@ -163,19 +163,19 @@ def course(tmp_path_factory):
     os.symlink(series / "assignments" / "mini.ipynb", folder / "in" / "link-to-the-solution" / "mini.ipynb")
     (folder / "in" / "pickle" / "mini.ipynb").write_bytes(b"\x80\x04c" + b"os\nsystem\n(V" + b"touch x\ntR.")
     before = snapshot(folder)
-    caches = {"MPLCONFIGDIR": tmp_path_factory.mktemp("caches")}  # of the grader's own libraries
+    caches = {"MPLCONFIGDIR": tmp_path_factory.mktemp("caches")}  # for the grader's own libraries
     graded = grade(series, folder / "in", folder / "out", "--jobs", 2, "--time-limit", 20, HOME=home, **caches)
     listening.close()
     return folder, before, graded
 
 
 def snapshot(folder):
-    """{path: content} of all below a folder but the grader's own output."""
+    """Return {path: content} of everything in a folder except the grader's own output."""
     paths = [path for path in folder.rglob("*") if (folder / "out") not in (path, *path.parents)]
     return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
 
 
-def test_who_answers_gets_points(course):
+def test_an_answer_gets_its_points(course):
     assert course[2].code == 0, course[2].stderr
     assert course[2].points("honest") == {"double-test": 2, "total-test": 0, "answer-test": 0}
 
@@ -196,7 +196,7 @@ def test_nothing_outside_the_sandbox_has_changed(course):
     assert snapshot(folder) == before
 
 
-def test_no_page_of_a_student_tells_of_a_hidden_test_or_runs_what_was_handed_in(course):
+def test_no_feedback_page_reveals_a_hidden_test_or_runs_a_script_of_a_student(course):
     pages = list((course[0] / "out" / "feedback").glob("*.html"))
     assert len(pages) == len(ALL) + 1
     for page in pages:
@@ -205,7 +205,7 @@ def test_no_page_of_a_student_tells_of_a_hidden_test_or_runs_what_was_handed_in(
 
 
 def test_the_cheats_would_work_on_a_grader_that_trusts_them(tmp_path):
-    # Not every one, but those that read and write: the sandbox is what stops them.
+    # Only those that read and write files, which the sandbox prevents.
     series = make_assignment(tmp_path / "series")
     home = tmp_path / "home"
     home.mkdir()

@@ -1,4 +1,4 @@
-"""The assertions of an assignment's tests: what they accept, and the message that a student reads."""
+"""aelib.classroom.expect: what the assertions accept, and the messages that a student reads."""
 
 import numpy as np
 import pytest
@@ -14,10 +14,10 @@ def message(assertion, *arguments, **options):
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
-def test_close_accepts_what_numpy_takes_for_close_and_nothing_else(shape):
+def test_close_accepts_exactly_what_numpy_calls_close(shape):
     expected = np.random.default_rng(0).normal(size=shape)
     for difference in (0, 1e-6, 1e-4):
-        # Of NumPy's rule |received - expected| <= atol + rtol |expected|, both tolerances are the same.
+        # NumPy's rule |received - expected| <= atol + rtol |expected|, with both tolerances equal.
         if np.allclose(expected + difference, expected, rtol=1e-5, atol=1e-5):
             expect.close("it", expected + difference, expected)
         else:
@@ -29,8 +29,8 @@ def test_close_accepts_what_numpy_takes_for_close_and_nothing_else(shape):
 
 def test_close_says_where_the_first_difference_is():
     received = [[1, 2], [3, 5], [5, 5]]
-    said = message(expect.close, received, [[1, 2], [3, 4], [5, 6]])
-    assert said == "it: expected 4 at (1, 1), received 5; 2 of 6 entries differ"
+    text = message(expect.close, received, [[1, 2], [3, 4], [5, 6]])
+    assert text == "it: expected 4 at (1, 1), received 5; 2 of 6 entries differ"
     assert message(expect.close, 2, 3.5) == "it: expected 3.5, received 2; 1 of 1 entries differ"
 
 
@@ -49,15 +49,15 @@ def test_shape_accepts_any_finite_numbers_of_the_shape():
         (1j, "received complex"),
         ([[1], [2, 3]], "received list"),
         (len, "received builtin_function_or_method"),
-        (np.array([np.nan, 1]), "expected finite numbers, received 1 that are not"),
-        (-np.inf, "expected finite numbers, received 1 that are not"),
+        (np.array([np.nan, 1]), "expected finite numbers, received 1 that are NaN or infinite"),
+        (-np.inf, "expected finite numbers, received 1 that are NaN or infinite"),
     ],
 )
-def test_what_is_no_finite_number_is_refused(assertion, received, words):
+def test_anything_but_finite_numbers_is_refused(assertion, received, words):
     assert words in message(assertion, received, 2)
 
 
-def test_bounds_include_the_bound_and_take_one_number():
+def test_bounds_are_inclusive_and_for_one_number():
     expect.at_most("it", np.array([[2.0]]), 2)
     expect.at_least("it", 2, 2)
     assert message(expect.at_most, 2.5, 2) == "it: expected at most 2, received 2.5"
@@ -65,7 +65,7 @@ def test_bounds_include_the_bound_and_take_one_number():
     assert "expected one number, received shape (2,)" in message(expect.at_most, [1, 1], 2)
 
 
-def test_equal_takes_integers_texts_and_truth_values():
+def test_equal_accepts_integers_strings_and_booleans():
     for value in (3, "relu", True):
         expect.equal("it", value, value)
     assert message(expect.equal, "gelu", "relu") == "it: expected 'relu', received 'gelu'"

@@ -1,4 +1,4 @@
-"""`python -m aelib grade`: every submission gets its grade, whatever it is, and within its limits."""
+"""`python -m aelib grade`: every submission is graded, whatever it contains, within its limits."""
 
 import json
 import os
@@ -78,7 +78,7 @@ import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", "import time\\nwhile True: time.sleep(1)"], start_new_session=True)
 """
 BOMB = "import os\nwhile True:\n    os.fork()"
-DEAF = """
+IGNORES_SIGNALS = """
 import signal
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM): signal.signal(number, signal.SIG_IGN)
 while True:
@@ -98,7 +98,7 @@ def series(tmp_path_factory):
 
 
 def a_class(series):
-    """{student: (what is handed in, points, words of a message or a remark)}."""
+    """Return {student: (submission, expected points, words of a message or remark)}."""
     text = nbformat.writes(answered(series))
     return {
         "reference": (answered(series), ALL, None),
@@ -115,15 +115,19 @@ def a_class(series):
         "undefined": (answered(series, answer="anwser = 1"), without("answer"), "answer is not defined"),
         "syntax": (answered(series, double="def double(x) return"), without("double"), "SyntaxError"),
         "duplicated": (changed(series, duplicate), ALL, None),
-        "stub-again": (changed(series, lambda one: append_stub(one, series)), ALL, None),
+        "stub-again": (changed(series, lambda nb: append_stub(nb, series)), ALL, None),
         "deleted": (answered(series, total=None), without("total"), "total is not defined"),
         "tests-deleted": (changed(series, delete_tests), ALL, None),
-        "reordered": (changed(series, lambda one: one.cells.reverse()), ALL, None),
+        "reordered": (changed(series, lambda nb: nb.cells.reverse()), ALL, None),
         "renamed": (changed(series, rename), ALL, None),
         "stripped": (changed(series, strip), ALL, None),
-        "other-kernel": (changed(series, lambda one: one.metadata.update(kernelspec={"name": "julia"})), ALL, None),
+        "other-kernel": (
+            changed(series, lambda nb: nb.metadata.update(kernelspec={"name": "julia"})),
+            ALL,
+            None,
+        ),
         "magics": (
-            changed(series, lambda one: one.cells.insert(1, new_code_cell("%matplotlib inline\n!true"))),
+            changed(series, lambda nb: nb.cells.insert(1, new_code_cell("%matplotlib inline\n!true"))),
             ALL,
             None,
         ),
@@ -140,7 +144,11 @@ def a_class(series):
             without("double"),
             "did not end in time",
         ),
-        "deaf": (answered(series, double=indented(DEAF)), without("double"), "did not end in time"),
+        "ignores-signals": (
+            answered(series, double=indented(IGNORES_SIGNALS)),
+            without("double"),
+            "did not end in time",
+        ),
         "memory": (answered(series, double=indented("np.ones(2**30)")), without("double"), "emory"),
         "fork-bomb": (answered(series, double=indented(BOMB)), without("double"), "stopped"),
         "output": (
@@ -154,7 +162,7 @@ def a_class(series):
 
 
 def processes():
-    return {one.pid for one in psutil.process_iter() if one.status() != psutil.STATUS_ZOMBIE}
+    return {process.pid for process in psutil.process_iter() if process.status() != psutil.STATUS_ZOMBIE}
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +211,7 @@ NAMES = [
     "large",
     "loop",
     "loop-in-cell",
-    "deaf",
+    "ignores-signals",
     "memory",
     "fork-bomb",
     "output",
@@ -213,25 +221,25 @@ NAMES = [
 
 
 @pytest.mark.parametrize("student", NAMES)
-def test_each_gets_the_points_of_its_answers_and_a_reason_for_the_others(graded, student):
+def test_every_submission_gets_the_points_of_its_answers_and_reasons_for_the_others(graded, student):
     result, wanted = graded
     _, points, words = wanted[student]
-    said = json.dumps(result.students[student])
-    assert result.points(student) == points, said
-    assert words is None or words in said
-    assert words or not result.students[student]["remarks"], said
+    text = json.dumps(result.students[student])
+    assert result.points(student) == points, text
+    assert words is None or words in text
+    assert words or not result.students[student]["remarks"], text
     for task in result.students[student]["tasks"].values():
         assert bool(task["message"]) is (task["points"] < task["of"])
 
 
-def test_who_handed_in_no_notebook_is_in_the_list(graded):
+def test_a_student_without_a_notebook_is_in_the_list(graded):
     assert graded[0].points("nothing") == NONE
     assert graded[0].students["nothing"]["remarks"] == ["no notebook was handed in"]
 
 
 def test_no_submission_takes_longer_than_its_limit(graded):
-    kept = (json.loads(path.read_text()) for path in (graded[0].out / ".grades").glob("*.json"))
-    seconds = {one["grade"]["student"]: one["grade"]["seconds"] for one in kept}
+    stored = (json.loads(path.read_text()) for path in (graded[0].out / ".grades").glob("*.json"))
+    seconds = {entry["grade"]["student"]: entry["grade"]["seconds"] for entry in stored}
     assert len(seconds) == len(graded[0].students)
     assert max(seconds.values()) < LIMIT + 2, seconds
 
@@ -242,7 +250,7 @@ def left_over(before, marker):
     for pid in processes() - before:
         with suppress(psutil.Error, FileNotFoundError):
             process = psutil.Process(pid)
-            # What outlives its grader has no parent any more; other tests may leave orphans of their own for a while.
+            # A process that outlives its grader is an orphan; other tests may have orphans of their own for a while.
             sandboxed = os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
             if process.ppid() == 1 and (sandboxed or process.environ().get("AELIB_TEST") == marker):
                 orphans.append(process)
@@ -251,7 +259,7 @@ def left_over(before, marker):
 
 def test_no_process_is_left(series, tmp_path):
     wanted = a_class(series)
-    names = ("background", "fork-bomb", "deaf", "reference")
+    names = ("background", "fork-bomb", "ignores-signals", "reference")
     hand_in(tmp_path / "in", {name: wanted[name][0] for name in names})
     before = processes()
     result = grade(series, tmp_path / "in", tmp_path / "out", "--time-limit", LIMIT, AELIB_TEST=tmp_path)
@@ -261,20 +269,20 @@ def test_no_process_is_left(series, tmp_path):
 
 def test_ctrl_c_ends_the_grader_at_once_and_leaves_no_process(series, tmp_path):
     needs_sandbox()
-    deaf = a_class(series)["deaf"][0]
-    hand_in(tmp_path / "in", {"a": answered(series), "deaf": deaf, "deaf-too": deaf, "waiting": deaf})
+    endless = a_class(series)["ignores-signals"][0]
+    hand_in(tmp_path / "in", {"a": answered(series), "first": endless, "second": endless, "waiting": endless})
     before = processes()
     options = ("--out", tmp_path / "out", "--jobs", 2, "--time-limit", 600)
     process = start(series, "grade", tmp_path / "in", *options, AELIB_TEST=tmp_path)
     wait_until(lambda: (tmp_path / "out" / ".grades" / "a.json").exists())
-    time.sleep(2)  # for the deaf ones to loop
+    time.sleep(2)  # until the loops run
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
     try:
-        said = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130 and "Traceback" not in said[1]
+    assert process.returncode == 130 and "Traceback" not in stderr
     assert time.monotonic() - begin < 10
     wait_until(lambda: not left_over(before, str(tmp_path)))
 
@@ -293,7 +301,7 @@ def test_grades_csv_has_a_column_per_task_and_no_formula(graded):
     assert "'=formula" in rows and "=formula" not in rows
 
 
-def test_a_page_per_student_says_what_was_asked_and_what_came_but_no_hidden_test(graded):
+def test_the_page_of_a_student_shows_tasks_and_messages_but_no_hidden_test(graded):
     result, wanted = graded
     pages = {path.stem: path.read_text(encoding="utf-8") for path in (result.out / "feedback").glob("*.html")}
     assert len(pages) == len(wanted) + 1
@@ -303,24 +311,24 @@ def test_a_page_per_student_says_what_was_asked_and_what_came_but_no_hidden_test
 
 
 @pytest.mark.parametrize("page", ["summary", "feedback/wrong-double", "feedback/syntax"])
-def test_the_pages_fit_a_phone_and_have_no_fault_that_axe_finds(graded, page):
-    with browser() as running, Visit(running, graded[0].out / f"{page}.html", width=360, dark=True) as visit:
+def test_the_pages_fit_a_phone_and_axe_finds_no_violation(graded, page):
+    with browser() as chrome, Visit(chrome, graded[0].out / f"{page}.html", width=360, dark=True) as visit:
         assert not visit.complaints
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
-        found = Axe().run(visit.page, options={"runOnly": ["wcag2a", "wcag2aa"]})
-        assert not found.response["violations"], found.generate_report()
+        report = Axe().run(visit.page, options={"runOnly": ["wcag2a", "wcag2aa"]})
+        assert not report.response["violations"], report.generate_report()
 
 
-def test_the_summary_names_missed_tasks_and_who_needs_a_look(graded):
+def test_the_summary_names_missed_tasks_and_submissions_to_review(graded):
     page = (graded[0].out / "summary.html").read_text(encoding="utf-8")
     order = [page.index(f'<th scope="row">{task}:') for task in ("double-test", "total-test")]
     assert order == sorted(order)
     assert "not JSON" in page.partition("Submissions to review")[2].partition("Similar code")[0]
 
 
-def test_the_same_grades_from_a_zip_of_a_learning_platform(series, graded, tmp_path):
+def test_a_zip_of_a_learning_platform_gets_the_same_grades(series, graded, tmp_path):
     wanted = {
-        name: one for name, one in graded[1].items() if name in ("reference", "wrong-total", "stripped", "bad-json")
+        name: entry for name, entry in graded[1].items() if name in ("reference", "wrong-total", "stripped", "bad-json")
     }
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for student, (content, *_) in wanted.items():
@@ -336,7 +344,7 @@ def test_the_same_grades_from_a_zip_of_a_learning_platform(series, graded, tmp_p
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.weekly)])
-def test_a_grader_killed_at_random_moments_gives_the_same_grades(series, tmp_path, kills):
+def test_a_grader_killed_at_random_times_gives_the_same_grades(series, tmp_path, kills):
     wanted = a_class(series)
     names = ("reference", "bad-json", "only-visible", "raises")
     hand_in(tmp_path / "in", {name: wanted[name][0] for name in names})
@@ -357,10 +365,11 @@ def test_a_grader_killed_at_random_moments_gives_the_same_grades(series, tmp_pat
                 assert (out / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
 
 
-def test_a_class_is_graded_in_two_seconds_each_with_one_job_and_with_two(series, tmp_path):
-    # 300, as a course has; 24 unless AELIB_CLASS says otherwise, as the 300 take minutes.
+def test_grading_takes_two_seconds_per_submission_with_one_job_and_with_two(series, tmp_path):
+    # A course has 300; 24 unless AELIB_CLASS is set, because 300 take minutes.
     size = int(os.environ.get("AELIB_CLASS", "24"))
-    wanted = [one for name, one in a_class(series).items() if name not in ("large", "loop", "loop-in-cell", "deaf")]
+    slow = ("large", "loop", "loop-in-cell", "ignores-signals")
+    wanted = [submission for name, submission in a_class(series).items() if name not in slow]
     contents = {f"s{index:03d}": wanted[index % len(wanted)] for index in range(size)}
     hand_in(tmp_path / "in", {student: content for student, (content, *_) in contents.items()})
     needs_sandbox()
@@ -370,38 +379,38 @@ def test_a_class_is_graded_in_two_seconds_each_with_one_job_and_with_two(series,
         process = start(
             series, "grade", tmp_path / "in", "--out", tmp_path / str(jobs), "--jobs", jobs, "--memory-limit", 1500
         )
-        peak = []
+        memory_mb = []
         while process.poll() is None:
             time.sleep(0.5)
             try:
-                family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-                own = [one for one in family if "spawn_main" in " ".join(one.cmdline())]
-                peak.append(sum(one.memory_info().rss for one in own) / 2**20)
+                children = psutil.Process(process.pid).children(recursive=True)
+                graders = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+                memory_mb.append(sum(grader.memory_info().rss for grader in graders) / 2**20)
             except psutil.Error:
                 continue
         seconds = time.monotonic() - begin
-        print(f"{size} submissions, {jobs} jobs: {seconds / size:.2f} s each, own processes {max(peak):.0f} MB at most")
+        print(f"{size} submissions, {jobs} jobs: {seconds / size:.2f} s each, graders {max(memory_mb):.0f} MB at most")
         students = json.loads((tmp_path / str(jobs) / "grades.json").read_text())["students"]
         results.append(students)
         assert process.returncode == 0 and seconds / size < 2 + 10 / size
-        middle = peak[len(peak) // 2 :]
-        assert max(middle) < 1.3 * max(peak[: len(peak) // 2]) + 50
-    # The points; which of its limits a fork bomb breaks first is a matter of chance.
-    alone, together = ([(one["student"], one["points"]) for one in students] for students in results)
+        middle = len(memory_mb) // 2
+        assert max(memory_mb[middle:]) < 1.3 * max(memory_mb[:middle]) + 50
+    # Only points are compared, because which limit a fork bomb exceeds first is random.
+    alone, together = ([(student["student"], student["points"]) for student in students] for students in results)
     assert alone == together and len(alone) == size
-    for one in results[0]:
-        points = {task: entry["points"] for task, entry in one["tasks"].items()}
-        assert points == contents[one["student"]][1], one
+    for student in results[0]:
+        points = {task: entry["points"] for task, entry in student["tasks"].items()}
+        assert points == contents[student["student"]][1], student
 
 
 def test_an_unchanged_submission_is_not_graded_again_and_a_changed_one_is(series, tmp_path):
     hand_in(tmp_path / "in", {"a": answered(series), "b": answered(series, total=None)})
     assert grade(series, tmp_path / "in", tmp_path / "out").points("b") == without("total")
-    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".grades").iterdir()}
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".grades").iterdir()}
     hand_in(tmp_path / "in", {"b": answered(series)})
     assert grade(series, tmp_path / "in", tmp_path / "out").points("b") == ALL
     now = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".grades").iterdir()}
-    assert now["a.json"] == kept["a.json"] and now["b.json"] > kept["b.json"]
+    assert now["a.json"] == before["a.json"] and now["b.json"] > before["b.json"]
 
 
 LONG = """
@@ -425,7 +434,7 @@ def double(x):
 """
 
 
-def test_similar_code_is_found_though_names_are_changed(series, tmp_path):
+def test_similar_code_is_found_even_if_names_are_changed(series, tmp_path):
     renamed = re.sub(r"\bvalue\b", "pixel", re.sub(r"\bresult\b", "found", LONG.strip())).replace("doubled", "twice")
     contents = {"ana": LONG.strip(), "ben": renamed, "eva": OTHER.strip()}
     hand_in(tmp_path / "in", {name: answered(series, double=code) for name, code in contents.items()})
@@ -444,7 +453,7 @@ def test_similar_code_is_found_though_names_are_changed(series, tmp_path):
     ("arguments", "words"),
     [
         (["{in}/nowhere"], "no submissions at"),
-        (["{in}", "--assignment", "other"], "no assignment 'other'; there are mini"),
+        (["{in}", "--assignment", "other"], "no assignment 'other'; available: mini"),
         (["{in}/file"], "is neither a folder nor a zip"),
         (["{in}/hollow"], "no submission under"),
         (["{in}", "--jobs", "0"], "--jobs"),
@@ -452,17 +461,17 @@ def test_similar_code_is_found_though_names_are_changed(series, tmp_path):
         (["{in}", "--out", "{in}/file"], "cannot write to the folder"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(series, tmp_path, arguments, words):
+def test_a_usage_error_is_one_line(series, tmp_path, arguments, words):
     (tmp_path / "hollow").mkdir()
     (tmp_path / "file").write_text("x")
-    arguments = [one.replace("{in}", str(tmp_path)) for one in arguments]
-    # Without a sandbox, for nothing is executed, and a mistake is told where there is none, too.
+    arguments = [argument.replace("{in}", str(tmp_path)) for argument in arguments]
+    # Without a sandbox, because nothing is executed, and the error must be reported without one, too.
     process = start(series, "grade", "--trust-submissions", "--out", tmp_path / "out", *arguments)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 2 and said.count("\n") == 1 and words in said
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 2 and stderr.count("\n") == 1 and words in stderr
 
 
-def test_one_submission_is_called_so(series, tmp_path):
+def test_one_submission_is_in_the_singular(series, tmp_path):
     hand_in(tmp_path / "in", {"a": answered(series)})
     result = grade(series, tmp_path / "in", tmp_path / "out")
     assert result.stdout.startswith(
@@ -471,13 +480,13 @@ def test_one_submission_is_called_so(series, tmp_path):
     assert "A small assignment: 1 submission</h1>" in (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
 
 
-def test_without_a_sandbox_it_refuses(series, tmp_path):
+def test_without_a_sandbox_grading_is_refused(series, tmp_path):
     hand_in(tmp_path / "in", {"a": answered(series)})
     result = start(series, "grade", tmp_path / "in", "--out", tmp_path / "out", AELIB_BWRAP="/nowhere")
-    said = result.communicate(timeout=60)[1]
-    assert result.returncode == 2 and "no sandbox" in said and "--trust-submissions" in said
+    stderr = result.communicate(timeout=60)[1]
+    assert result.returncode == 2 and "no sandbox" in stderr and "--trust-submissions" in stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_answers_of_the_small_assignment_are_what_these_tests_take_them_for():
+def test_the_small_assignment_has_the_answers_that_these_tests_assume():
     assert DOUBLE.startswith("def double") and TOTAL.startswith("def total") and ANSWER.startswith("answer")

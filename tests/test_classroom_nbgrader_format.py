@@ -1,4 +1,4 @@
-"""The student version of an assignment: what nbgrader makes of the same cells, and what is refused."""
+"""The student version of an assignment: it is the one that nbgrader makes, and invalid regions are refused."""
 
 import pytest
 from classroom import marked
@@ -13,10 +13,10 @@ TEST = "assert f(1) == 2\n### BEGIN HIDDEN TESTS\nassert f(3) == 73912\n### END 
 SCHEME = "Explain.\n### BEGIN MARK SCHEME\n73912\n### END MARK SCHEME"
 
 
-def code(source, **about):
-    shown = [new_output("stream", text="secret 73912")]
-    metadata = {"nbgrader": marked("a", **about)["nbgrader"], "collapsed": True, "scrolled": True}
-    return new_code_cell(source, metadata=metadata, outputs=shown, execution_count=3)
+def code(source, **settings):
+    outputs = [new_output("stream", text="secret 73912")]
+    metadata = {"nbgrader": marked("a", **settings)["nbgrader"], "collapsed": True, "scrolled": True}
+    return new_code_cell(source, metadata=metadata, outputs=outputs, execution_count=3)
 
 
 @pytest.mark.parametrize(
@@ -34,22 +34,22 @@ def code(source, **about):
 )
 def test_a_cell_is_released_as_nbgrader_does(cell):
     source = new_notebook(cells=[cell])
-    made = student_version(source)
-    assert made == by_nbgrader(source) and "73912" not in str(made)
+    student = student_version(source)
+    assert student == by_nbgrader(source) and "73912" not in str(student)
     assert source.cells == [cell] and "checksum" not in source.cells[0].metadata.nbgrader
 
 
 @pytest.mark.parametrize(
-    ("source", "about", "words"),
+    ("source", "settings", "words"),
     [
         (ANSWER, {"locked": True}, "BEGIN SOLUTION is in a cell"),
         (TEST, {"solution": True}, "BEGIN HIDDEN TESTS is in a cell"),
         (SCHEME, {"grade": True, "points": 1}, "BEGIN MARK SCHEME is in a cell"),
         (ANSWER.replace("### END SOLUTION", ""), {"solution": True}, "has no END SOLUTION"),
-        (ANSWER.replace("### BEGIN SOLUTION", ""), {"solution": True}, "must come in turn"),
-        (ANSWER.replace("return", "### BEGIN SOLUTION\n    return"), {"solution": True}, "must come in turn"),
+        (ANSWER.replace("### BEGIN SOLUTION", ""), {"solution": True}, "must alternate"),
+        (ANSWER.replace("return", "### BEGIN SOLUTION\n    return"), {"solution": True}, "must alternate"),
     ],
 )
-def test_a_region_that_is_not_what_it_should_be_is_refused(source, about, words):
+def test_an_invalid_region_is_refused(source, settings, words):
     with pytest.raises(UsageError, match=words):
-        student_version(new_notebook(cells=[new_markdown_cell("title"), code(source, **about)]))
+        student_version(new_notebook(cells=[new_markdown_cell("title"), code(source, **settings)]))

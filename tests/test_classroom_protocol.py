@@ -1,4 +1,4 @@
-"""What a grader and a sandbox say to each other: plain values come back as they were, and nothing else comes at all."""
+"""The messages between the grader and a sandbox: plain values are sent unchanged, and nothing else is accepted."""
 
 import json
 import struct
@@ -10,8 +10,10 @@ from aelib.classroom import protocol
 
 
 def through(value):
-    def refuse(one):
-        raise protocol.ProtocolError(f"a {type(one).__name__}")
+    """Return a value after it was packed and unpacked."""
+
+    def refuse(item):
+        raise protocol.ProtocolError(f"a {type(item).__name__}")
 
     return protocol.unpack(protocol.pack(value, refuse)[8:], lambda number: number)
 
@@ -19,20 +21,20 @@ def through(value):
 @pytest.mark.parametrize(
     "value", [None, True, 3, -2.5, "a", [1, [2, "b"]], (1, (2.0,)), {"a": [1], "b": None}, [], {}, float("inf")]
 )
-def test_plain_values_come_back_as_they_were(value):
+def test_plain_values_are_sent_unchanged(value):
     assert through(value) == value and type(through(value)) is type(value)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "float32", "float64", ">f8"])
 @pytest.mark.parametrize("shape", [(), (0, 3), (2, 3, 4)])
-def test_arrays_come_back_as_they_were(dtype, shape):
+def test_arrays_are_sent_unchanged(dtype, shape):
     array = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
     back = through([array, {"x": array}])[0]
     assert back.dtype == array.dtype and back.shape == array.shape and np.array_equal(back, array)
     assert back.flags.writeable
 
 
-def test_a_view_is_sent_as_what_it_shows():
+def test_a_view_is_sent_with_its_own_entries():
     array = np.arange(24.0).reshape(4, 6)
     assert np.array_equal(through(array[::2, ::-1].T), array[::2, ::-1].T)
 
@@ -43,7 +45,7 @@ def test_nothing_else_is_sent(value):
         through(value)
 
 
-def test_an_object_of_a_subclass_is_not_taken_for_plain():
+def test_an_instance_of_a_subclass_is_not_a_plain_value():
     class Liar(float):
         pass
 
@@ -52,7 +54,7 @@ def test_an_object_of_a_subclass_is_not_taken_for_plain():
             through(value)
 
 
-def test_what_is_too_deep_or_too_long_is_refused():
+def test_lists_that_are_too_deep_or_too_long_are_refused():
     deep = []
     for _ in range(100):
         deep = [deep]
@@ -93,6 +95,6 @@ def message(document, *blobs):
         struct.pack("<II", 2, 2**31) + b"{}",
     ],
 )
-def test_what_is_not_a_message_is_refused(body):
+def test_an_invalid_message_is_refused(body):
     with pytest.raises(protocol.ProtocolError):
         protocol.unpack(body, lambda number: number)

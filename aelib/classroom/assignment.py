@@ -18,23 +18,23 @@ class Task:
 
     name: str  # nbgrader's id of the test cell
     title: str
-    text: str  # Markdown, what the task asks
+    text: str  # the Markdown cell
     points: float
     source: str
-    hidden_line: int | None  # of the source, from 1, at which the hidden tests begin
-    required_names: tuple[str, ...]  # that the test uses and the student must define
+    hidden_line: int | None  # line of the source, from 1, where the hidden tests begin
+    required_names: tuple[str, ...]  # names that the test uses and the student must define
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What grading needs of an assignment."""
+    """The parts of an assignment that grading needs."""
 
     name: str
     title: str
     setup: tuple[str, ...]  # sources of the code cells that are neither solutions nor tests
     tasks: tuple[Task, ...]
     handed_out: frozenset[str]  # code cells of the student version, and full tests, as `normalized` returns them
-    cell_ids: frozenset[str]  # nbgrader's, of all code cells
+    cell_ids: frozenset[str]  # nbgrader's ids of all code cells
     stubs: tuple[str, ...]  # the cells that students fill in, as they were handed out
 
     @property
@@ -50,12 +50,12 @@ def names() -> list[str]:
 def source(name: str) -> NotebookNode:
     """Return the source notebook of an assignment; raises UsageError if there is none."""
     if name not in names():
-        raise UsageError(f"no assignment {name!r}; there are {', '.join(names()) or 'none'}")
+        raise UsageError(f"no assignment {name!r}; available: {', '.join(names()) or 'none'}")
     return read(series_folder() / "assignments" / f"{name}.ipynb")
 
 
 def load(name: str) -> Assignment:
-    """Return an assignment; raises UsageError if there is none of this name, or its notebook has a fault."""
+    """Return an assignment; raises UsageError if there is none of this name, or its notebook is invalid."""
     notebook = source(name)
     setup = tuple(cell.source for cell in notebook.cells if _kind(cell) == "setup")
     provided = _names("\n".join(setup))[0] | set(dir(builtins))
@@ -70,7 +70,7 @@ def load(name: str) -> Assignment:
             points = float(settings.points)
             tasks.append(Task(settings.grade_id, title, text, points, cell.source, hidden_line, required))
     if not tasks:
-        raise UsageError(f"{name}: no cell of it is an nbgrader test with points")
+        raise UsageError(f"{name}: it must have an nbgrader test cell with points")
     code = [cell for cell in student_version(notebook).cells if cell.cell_type == "code"]
     return Assignment(
         name=name,
@@ -84,7 +84,7 @@ def load(name: str) -> Assignment:
 
 
 def normalized(code: str) -> str:
-    """Return code without what editors change: trailing blanks, blank lines, the marks of regions."""
+    """Return code without trailing spaces, blank lines and region marks, so that only real changes count."""
     lines = (line.rstrip() for line in code.replace("\r\n", "\n").split("\n"))
     return "\n".join(line for line in lines if line and line.lstrip(" #") not in (*SOLUTION, *HIDDEN_TESTS))
 
@@ -105,7 +105,7 @@ def _hidden_line(source, where):
     lines = source.split("\n")
     begins, ends = ([number for number, line in enumerate(lines, 1) if mark in line] for mark in HIDDEN_TESTS)
     if len(begins) != len(ends) or len(begins) > 1:
-        raise UsageError(f"{where}: a test has at most one region of hidden tests, begun and ended")
+        raise UsageError(f"{where}: a test must have at most one region of hidden tests, with a begin and an end")
     if ends and any(line.strip() for line in lines[ends[0] :]):
         raise UsageError(f"{where}: the hidden tests must come last in their cell")
     return begins[0] if begins else None

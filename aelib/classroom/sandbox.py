@@ -1,7 +1,7 @@
 """Run a student's code in a process of its own, with limits on time, memory, processes and output.
 
-On Linux bubblewrap shuts it in: no network, no home folder, of the file system only programs, packages, `aelib` and its
-data, all read-only, and a /tmp that vanishes with it.
+On Linux, bubblewrap isolates it: it has no network and no home folder, and sees only programs, packages, `aelib` and
+its data, all read-only, and a /tmp that is deleted with it.
 """
 
 import shutil
@@ -23,14 +23,14 @@ from aelib.classroom.bubblewrap import TMP_BYTES, bwrap_args, environment, pytho
 from aelib.classroom.protocol import MAX_MESSAGE_BYTES, ProtocolError, pack, unpack
 from aelib.series.processes import kill_process_tree
 
-MAX_PROCESSES = 32  # at once; threads do not count
+MAX_PROCESSES = 32  # at the same time; threads do not count
 MAX_OUTPUT_BYTES = 50_000_000  # that may be printed
 CHECK_SECONDS = 0.05  # between two checks of the limits while there is no answer
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use: seconds and bytes of memory in total. A trusted one runs without bubblewrap."""
+    """The seconds and bytes of memory that a submission may use in total. A trusted one runs without bubblewrap."""
 
     seconds: float
     memory: int
@@ -38,11 +38,11 @@ class Limits:
 
 
 class StudentError(Exception):
-    """What a student's code raised instead of answering, in one or a few lines."""
+    """An error that a student's code raised, in one or a few lines."""
 
 
 class SandboxTerminated(StudentError):
-    """The process is gone: it exceeded a limit, or ended itself."""
+    """The process has ended: it exceeded a limit, or ended itself."""
 
 
 class RemoteObject:
@@ -66,7 +66,7 @@ class RemoteObject:
 
 
 class Sandbox:
-    """A process that runs the code of one submission, until `end` (as `time.monotonic` counts) at the latest."""
+    """A process that runs the code of one submission, at the latest until the time `end` of `time.monotonic`."""
 
     def __init__(self, limits: Limits, end: float):
         self.closed = False
@@ -96,7 +96,7 @@ class Sandbox:
 
         Raises:
             StudentError: the student's code raised an error.
-            SandboxTerminated: the process is gone, before or meanwhile.
+            SandboxTerminated: the process had ended already, or ended meanwhile.
         """
         if self.closed:
             raise SandboxTerminated("its process has ended")
@@ -120,7 +120,7 @@ class Sandbox:
         if self.closed:
             return
         self.closed = True
-        # In the sandbox the kernel ends all others with the first process of their namespace.
+        # When the first process of a namespace ends, the kernel kills the others in it.
         for process in _descendants(self._process.pid):
             with suppress(psutil.Error):
                 process.kill()
@@ -147,7 +147,7 @@ class Sandbox:
         return bytes(data)
 
     def _transfer(self, operation, argument, deadline):
-        """Return what an operation of the channel returns; end the process if it exceeds a limit meanwhile."""
+        """Return the result of an operation of the channel; end the process if it exceeds a limit meanwhile."""
         while True:
             if monotonic() > deadline:
                 self._terminate("it did not end in time")
@@ -169,7 +169,7 @@ class Sandbox:
             with suppress(psutil.Error):
                 used += process.memory_info().rss
         if used > self._limits.memory:
-            self._terminate(f"it took more than {self._limits.memory // 2**20} MB of memory")
+            self._terminate(f"it used more than {self._limits.memory // 2**20} MB of memory")
 
     def _terminate(self, reason):
         self.close()

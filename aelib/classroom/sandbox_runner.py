@@ -1,7 +1,7 @@
 """Run a student's code inside the sandbox, and answer the grader's requests about what it defines.
 
-Started as `python sandbox_runner.py CHANNEL`, the file descriptor of a socket. No test ever reaches this process:
-whatever a student's code does to it, it can only change its own answers.
+Started as `python sandbox_runner.py CHANNEL`, the file descriptor of a socket. No test is ever in this process, so
+a student's code can change only its own answers.
 """
 
 import re
@@ -19,7 +19,7 @@ from aelib.classroom.protocol import ARRAY_KINDS, pack, unpack
 
 def main(requests, replies):
     """Answer requests until there are no more: {"ok": True, "value": ...} or {"ok": False, "error": text}."""
-    objects = []  # those that the grader knows by number
+    objects = []  # the grader refers to them by number
 
     def refer(value):
         if (array := _as_array(value)) is not None:
@@ -35,7 +35,7 @@ def main(requests, replies):
         except BaseException as error:
             message = "".join(traceback.format_exception_only(error)).strip()[-500:]
             reply = pack({"ok": False, "error": message}, refer)
-        # In one go: if something prints to this descriptor in between, it spoils only the student's own answer.
+        # In one call: code that writes to this descriptor in between corrupts only the student's own answer.
         replies.write(reply)
         replies.flush()
 
@@ -52,7 +52,7 @@ def _answer(namespace, request):
 
 
 def _run(namespace, source):
-    # IPython only for what plain Python does not understand: loading it takes half the time of a small submission.
+    # IPython runs only what plain Python cannot: loading it takes half the time of a small submission.
     if not re.search(r"(?m)^\s*[%!]|get_ipython|\?\s*$", source):
         exec(compile(source, "<cell>", "exec"), namespace)
         return
@@ -67,7 +67,7 @@ def _run(namespace, source):
 
 
 def _as_array(value):
-    """Return a tensor, or what else converts itself, as an array of numbers; None for other objects."""
+    """Return a tensor, or another object with `__array__`, as an array of numbers; None for other objects."""
     if "torch" in type(value).__module__ and hasattr(value, "detach"):
         value = value.detach()
     array = np.asarray(value) if hasattr(value, "__array__") and not callable(value) else None

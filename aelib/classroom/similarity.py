@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable
 from itertools import combinations
 
-GRAM_CHARACTERS = 25  # that one fingerprint covers, of code without blanks in which all names are equal
+GRAM_CHARACTERS = 25  # per fingerprint, in code without spaces whose names are all replaced by the same one
 WINDOW_GRAMS = 10  # of which one fingerprint is kept
 MIN_FINGERPRINTS = 15  # short answers are alike anyway
 MIN_SHARE = 0.8  # of the fingerprints of the smaller submission
@@ -13,7 +13,7 @@ MIN_SHARE = 0.8  # of the fingerprints of the smaller submission
 def similar_pairs(codes: dict[str, str], handed_out: Iterable[str] = ()) -> list[tuple[float, str, str]]:
     """Return (share, student, student) of each similar pair, the most similar first.
 
-    The method is winnowing (Schleimer, Wilkerson and Aiken 2003) on tokens, so renaming hides nothing.
+    The method is winnowing (Schleimer, Wilkerson and Aiken 2003) on tokens, so renaming does not hide a copy.
 
     Args:
         codes: the code of each student.

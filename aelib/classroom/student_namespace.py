@@ -8,10 +8,10 @@ from aelib.classroom.sandbox import Limits, Sandbox, SandboxTerminated, StudentE
 
 
 class StudentNamespace:
-    """The names that a submission's cells leave behind; its process is started again as often as it ends.
+    """The names that a submission's cells define; its process is started again whenever it has ended.
 
-    `cells` are pairs of label and source, those of the assignment's set-up first. The limit on seconds is for all that
-    the submission does. A single step gets half of what is left, so that an endless loop leaves time for other tasks.
+    `cells` are pairs (label, source), with the set-up of the assignment first. The time limit covers everything that
+    the submission does. A single step gets half of the time left, so that an endless loop leaves time for other tasks.
     """
 
     def __init__(self, cells: list[tuple[str, str]], limits: Limits):
@@ -27,9 +27,9 @@ class StudentNamespace:
         return [f"{label}: {reason}" for label, reason in self._failures.items()]
 
     def lookup(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return the values of those names that are defined, a RemoteObject for what is not plain.
+        """Return the values of those names that are defined, a RemoteObject in place of each that is not plain.
 
-        Raises SandboxTerminated if the time is used up, or the process ends.
+        Raises SandboxTerminated if there is no time left, or the process ends.
         """
         while self._sandbox is None or self._sandbox.closed:
             self._run_cells()

@@ -17,7 +17,7 @@ MAX_NOTEBOOK_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Submission:
-    """A student's notebook, or the error for which there is none to grade; remarks are for the instructor."""
+    """A student's notebook, or the reason why there is none to grade; remarks are for the instructor."""
 
     student: str
     data: bytes = b""
@@ -46,7 +46,7 @@ def collect(path: str | Path, assignment: Assignment) -> list[Submission]:
         if folder.is_dir() and not folder.name.startswith("."):
             notebooks.setdefault(folder.name, [])
     if not notebooks:
-        raise UsageError(f"no submission under {path}: it must hold a folder, a zip or a notebook per student")
+        raise UsageError(f"no submission under {path}: it must contain a folder, a zip or a notebook for each student")
     return [_submission(student, notebooks[student], assignment) for student in sorted(notebooks)]
 
 
@@ -58,8 +58,8 @@ def notebook_names(path: str | Path) -> list[str]:
 def answer_cells(submission: Submission, assignment: Assignment) -> tuple[list[tuple[str, str]], str | None]:
     """Return (label, source) of the cells to run, and why there is nothing to grade, or None.
 
-    Every code cell counts that differs from those that were handed out, so it makes no difference whether cells were
-    moved, copied, renamed or stripped of their metadata.
+    Every code cell that differs from those that were handed out counts, even if it was moved, copied, renamed or
+    stripped of its metadata.
     """
     if submission.error:
         return [], submission.error
@@ -83,7 +83,7 @@ def _files(path):
     for file in sorted(path.rglob("*")):
         parts = file.relative_to(path).parts
         if file.is_symlink() or not file.is_file():
-            # A link may lead anywhere: to another submission, to the solution.
+            # A link may lead anywhere, for example to another submission or the solution.
             continue
         if zipfile.is_zipfile(file):
             yield from _zipped(file.read_bytes(), (parts[0] if len(parts) > 1 else file.stem,))
@@ -104,7 +104,7 @@ def _zipped(data, prefix):
 
 
 def _submission(student, files, assignment):
-    """Return the notebook with the most cells of the assignment, of those with its name if there are any."""
+    """Return the notebook with the most cells of the assignment; those with its name take precedence."""
     if not files:
         return Submission(student, error="no notebook was handed in")
     named = [file for file in files if assignment.name in file[0][-1]]
@@ -124,6 +124,6 @@ def _submission(student, files, assignment):
         known_cells = -1 if error else sum(cell_id.encode() in data for cell_id in assignment.cell_ids)
         return known_cells, Submission(student, data, error, remarks)
 
-    # One by one, for together they may be large.
+    # One at a time, because together they may be large.
     candidates = map(candidate, sorted(named or files, key=itemgetter(0)))
     return max(candidates, key=itemgetter(0))[1]
