@@ -1,6 +1,5 @@
 """The command line: aelib list | run | sweep | data | release | grade | bundle, or python -m aelib."""
 
-import importlib.util
 import os
 import re
 import sys
@@ -10,16 +9,9 @@ import click
 
 from aelib import __version__
 from aelib import _terminal as terminal
+from aelib._requirements import RequiringCommand
 from aelib.series.spec import UsageError
 
-# The packages that a subcommand needs, by the extra that installs them. They are listed here because a checkout that is
-# not installed has no metadata to read them from; a test compares them with pyproject.toml.
-RUN = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat", "nh3", "papermill", "psutil", "tqdm")
-EXTRAS = {
-    "run": RUN,
-    "sweep": (*RUN, "dask", "distributed", "pandas", "pyarrow"),
-    "classroom": (*RUN, "copydetect"),
-}
 PROFILE = "quick, standard or full."
 BACKEND = "tensorflow, jax or torch; the environment variable KERAS_BACKEND sets it, too."
 PARAMETER = "Set a parameter of the notebook; aelib list shows them."
@@ -35,24 +27,6 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "sho
 
 class _Unfinished(click.ClickException):
     """Work that started but did not finish."""
-
-
-class _Command(terminal.Command):
-    """A subcommand that checks first for the packages of an extra, a module of aelib and the operating system."""
-
-    def __init__(self, *args, extra=None, module=None, systems=None, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.extra, self.module, self.systems = extra, module, systems
-
-    def invoke(self, context):
-        if self.systems and sys.platform == "win32":
-            raise click.UsageError(f"aelib {self.name} needs {self.systems}; this is Windows")
-        if self.module and not importlib.util.find_spec(self.module):
-            raise click.UsageError(f"aelib {self.name} is for instructors and not part of a student's copy of aelib")
-        if missing := [name for name in EXTRAS.get(self.extra, ()) if not importlib.util.find_spec(name)]:
-            remedy = f'run python -m pip install "aelib[{self.extra}]"'
-            raise click.UsageError(f"aelib {self.name} needs {', '.join(missing)}, not installed here; {remedy}")
-        return super().invoke(context)
 
 
 class _LocalPath(click.ParamType):
@@ -115,7 +89,7 @@ def list_(notebooks):
     terminal.echo(listing.text(selection.select_notebooks(spec.load_series(), notebooks)))
 
 
-@cli.command(cls=_Command, extra="run", systems="Linux, macOS or WSL")
+@cli.command(cls=RequiringCommand, extra="run", systems="Linux, macOS or WSL")
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
 @terminal.verbosity_options("Print a line for every cell, with its time.")
 @_run_options
@@ -142,7 +116,7 @@ def run(notebooks, profile, backend, given, deadline, out, jobs):
     return {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}.get(signal, done.exit_code)
 
 
-@cli.command(cls=_Command, extra="sweep", systems="Linux, macOS or WSL")
+@cli.command(cls=RequiringCommand, extra="sweep", systems="Linux, macOS or WSL")
 @click.argument("notebook", metavar="NOTEBOOK")
 @click.option("--grid", "grids", multiple=True, required=True, metavar="NAME=V1,V2,...", help=GRID)
 @terminal.verbosity_options("Also print the metrics of every point.")
@@ -191,7 +165,7 @@ def data(names):
         raise click.UsageError(str(error)) from error
 
 
-@cli.command(cls=_Command, extra="run", module="aelib.classroom.release")
+@cli.command(cls=RequiringCommand, extra="run", module="aelib.classroom.release")
 @click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT ...]")
 @_out("release", "A new folder, or a zip if the name ends in .zip.", metavar="PATH")
 def release(assignments, out):
@@ -202,7 +176,7 @@ def release(assignments, out):
         terminal.echo(path)
 
 
-@cli.command(cls=_Command, extra="classroom", module="aelib.classroom.grade_class", systems="Linux or WSL")
+@cli.command(cls=RequiringCommand, extra="classroom", module="aelib.classroom.grade_class", systems="Linux or WSL")
 @click.argument("submissions", type=_LocalPath(), metavar="SUBMISSIONS")
 @click.option("--assignment", "name", metavar="NAME", help=ASSIGNMENT)
 @terminal.verbosity_options()

