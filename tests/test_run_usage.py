@@ -10,7 +10,7 @@ from nbformat.v4 import new_markdown_cell
 from throwaway import check, make_series
 
 from aelib import __main__ as command
-from aelib.series import files
+from aelib import _files as files
 
 
 @pytest.fixture

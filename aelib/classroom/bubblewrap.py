@@ -9,9 +9,9 @@ from importlib import metadata
 from pathlib import Path
 
 from aelib._paths import IN_CHECKOUT, PACKAGE, repository_file
+from aelib._processes import TOKEN
 from aelib.data.files import FULL_SETS
 from aelib.data.files import folder as data_folder
-from aelib.series.processes import TOKEN
 from aelib.series.spec import series_folder
 
 TMP_BYTES = 256 * 2**20  # of /tmp in the sandbox

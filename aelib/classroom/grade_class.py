@@ -16,11 +16,11 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from aelib._files import output_folder, write_atomically
 from aelib.classroom import assignment as assignments
 from aelib.classroom import bubblewrap, gradebook, grader
 from aelib.classroom.sandbox import Limits
 from aelib.classroom.submissions import collect, notebook_names
-from aelib.series.files import output_folder, write_atomically
 from aelib.series.spec import UsageError, check_data
 
 STORE = ".grades"  # folder of finished grades, from which an interrupted run continues

@@ -12,12 +12,12 @@ from pathlib import Path
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
+from aelib._files import write_atomically
 from aelib.classroom.assignment import Assignment
 from aelib.classroom.grader import Grade
 from aelib.classroom.sandbox import Limits
 from aelib.classroom.similarity import similar_pairs
 from aelib.series.equations import TextRenderer
-from aelib.series.files import write_atomically
 from aelib.series.page import environment
 
 SCHEMA = "aelib.grades/1"

@@ -19,9 +19,9 @@ from typing import Any
 
 import psutil
 
+from aelib._processes import kill_process_tree
 from aelib.classroom.bubblewrap import TMP_BYTES, bwrap_args, environment, python_args
 from aelib.classroom.protocol import MAX_MESSAGE_BYTES, ProtocolError, pack, unpack
-from aelib.series.processes import kill_process_tree
 
 MAX_PROCESSES = 32  # at the same time; threads do not count
 MAX_OUTPUT_BYTES = 50_000_000  # that may be printed

@@ -16,10 +16,10 @@ from time import monotonic
 import nbformat
 
 from aelib._paths import PACKAGE
+from aelib._processes import TOKEN, kill_process_tree
 from aelib.data.files import folder as data_folder
 from aelib.series import document
 from aelib.series.outcome import ExecutionRecord, Outcome, Plan, outcome_of
-from aelib.series.processes import TOKEN, kill_process_tree
 from aelib.series.spec import series_folder
 
 SHUTDOWN_SECONDS = 5.0  # for a worker to write down what it has, once its kernel is gone

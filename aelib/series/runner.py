@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from aelib._files import output_folder, scratch_folder, write_atomically
 from aelib.series import document, equations, page, report, results
 from aelib.series.execution import Stop, execute_notebook
-from aelib.series.files import output_folder, scratch_folder, write_atomically
 from aelib.series.outcome import ExecutionRecord, Plan, outcome_of
 from aelib.series.progress import Progress
 from aelib.series.selection import select_notebooks

@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from tqdm import tqdm
 
 from aelib import _terminal
+from aelib._files import output_folder, scratch_folder, write_atomically
 from aelib.series import runner, sweep_table
 from aelib.series.execution import Stop
-from aelib.series.files import output_folder, scratch_folder, write_atomically
 from aelib.series.spec import Notebook, UsageError
 from aelib.series.sweep_point import GridPoint, execute_point, execute_point_on_dask, source_digest
 from aelib.series.verdict import judge, number, status_of

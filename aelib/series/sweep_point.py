@@ -13,7 +13,8 @@ from aelib.series.execution import Plan, Stop, execute_notebook
 from aelib.series.spec import Notebook, load_series
 
 # No metric of a notebook depends on these parts of the package.
-NOT_DIGESTED = ("series", "classroom", "__main__.py", "_requirements.py", "_terminal.py", "bundle.py")
+PRIVATE = ("_files.py", "_processes.py", "_requirements.py", "_terminal.py")
+NOT_DIGESTED = ("series", "classroom", "__main__.py", "bundle.py", *PRIVATE)
 MAX_EXECUTIONS = 3  # of a point whose worker process is killed, which says nothing about the point
 
 

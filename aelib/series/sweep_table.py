@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from itertools import cycle
 
-from aelib.series.files import write_atomically
+from aelib._files import write_atomically
 from aelib.series.outcome import EXIT_CODES
 from aelib.series.verdict import text_table
 

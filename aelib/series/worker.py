@@ -12,8 +12,8 @@ import signal
 import sys
 import threading
 
+from aelib._processes import TOKEN, kill_process_tree
 from aelib.series.document import INDEX
-from aelib.series.processes import TOKEN, kill_process_tree
 from aelib.series.verdict import METRICS_MIME
 
 

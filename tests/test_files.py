@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from aelib.series import files
+from aelib import _files as files
 from aelib.series.spec import UsageError
 
 
@@ -33,7 +33,7 @@ def test_a_written_file_has_the_usual_permissions(tmp_path):
 
 def test_a_killed_run_neither_blocks_the_folder_nor_leaves_parts_in_it(tmp_path):
     code = (
-        "import sys, time\nfrom aelib.series import files\n"
+        "import sys, time\nfrom aelib import _files as files\n"
         "with files.output_folder(sys.argv[1]) as folder, files.scratch_folder(folder):\n"
         "    (folder / (files.PART + 'x')).write_text('half')\n"
         "    print('ready', flush=True)\n    time.sleep(60)"
