@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from throwaway import check, make_series, run
 
-from aelib.series import charts, equations, results
+from aelib.series import charts, equations, report, results
 from aelib.series.spec import SpecError, Target, UsageError, load_series
 from aelib.series.verdict import judge
 
@@ -76,9 +76,9 @@ def test_the_folder_remembers_every_run(twice):
     assert [finished.code for finished in twice] == [0, 0, 0, 0]
     runs = results.read_history(twice[-1].out)
     assert [len(run["notebooks"]) for run in runs] == [2, 2, 1, 2]
-    assert results.comparable_values(runs, "one", "error") == [0.5, 0.5, 0.5]
-    assert results.comparable_values(runs, "two", "error") == [0.5, 0.5]
-    assert [one["metrics"]["error"] for _, one in results.runs_of(runs, "one")] == [0.5, 0.55, 0.5, 0.5]
+    assert report.comparable_values(runs, "one", "error") == [0.5, 0.5, 0.5]
+    assert report.comparable_values(runs, "two", "error") == [0.5, 0.5]
+    assert [one["metrics"]["error"] for _, one in report.runs_of(runs, "one")] == [0.5, 0.55, 0.5, 0.5]
     assert twice[-1].page("index").count("3 earlier runs") == 1
 
 

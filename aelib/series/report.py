@@ -5,7 +5,7 @@ import binascii
 import io
 from dataclasses import dataclass
 
-from aelib.series import charts, results
+from aelib.series import charts
 from aelib.series.page import environment
 from aelib.series.verdict import number
 
@@ -44,11 +44,25 @@ def index_html(run, cards, runs, statements):
             number=number,
             chart=charts.target_chart,
             drift=lambda name, judged: charts.history_chart(
-                judged.target.metric, results.comparable_values(runs, name, judged.target.metric), judged.target.bound
+                judged.target.metric, comparable_values(runs, name, judged.target.metric), judged.target.bound
             ),
-            earlier=lambda name: results.runs_of(runs, name)[:-1][::-1],
+            earlier=lambda name: runs_of(runs, name)[:-1][::-1],
         )
     )
+
+
+def runs_of(runs, name):
+    """Return [(run, its entry for a notebook)] of the runs that executed it, in their order."""
+    return [(run, notebook) for run in runs for notebook in run["notebooks"] if notebook["name"] == name]
+
+
+def comparable_values(runs, name, metric):
+    """Return the values of a metric in the runs with the profile, backend and parameters of the last, in order."""
+    settings = [
+        ((run["profile"], run["backend"], notebook["parameters"]), notebook["metrics"])
+        for run, notebook in runs_of(runs, name)
+    ]
+    return [metrics[metric] for setting, metrics in settings if setting == settings[-1][0] and metric in metrics]
 
 
 def picture(executed, cell_id):

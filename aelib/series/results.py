@@ -109,11 +109,7 @@ def verdict_text(run: Run, paint=str) -> str:
         paint: function from a status, "yes" or "NO" to the same word in color.
     """
     rows = [(outcome.name, *verdict.row) for outcome in run.outcomes for verdict in outcome.targets]
-    # Painted once the columns are aligned: the codes of a color have a length.
-    head, line, *table = text_table(("notebook", *COLUMNS), rows).split("\n")
-    lines = [head, line]
-    lines += [text.removesuffix(row[-1]) + paint(row[-1]) for text, row in zip(table, rows, strict=True)]
-    lines.append("")
+    lines = [text_table(("notebook", *COLUMNS), rows, paint), ""]
     for outcome in run.outcomes:
         cause = "" if outcome.status == "passed" else f": {outcome.cause}"
         lines.append(f"{outcome.name} {paint(outcome.status)} in {outcome.seconds:.0f} s{cause}")
@@ -153,20 +149,6 @@ def history_json(runs: list[dict]) -> str:
     """Return the text of history.json, without the oldest of more than MAX_HISTORY_RUNS."""
     history = {"schema": HISTORY_SCHEMA, "runs": runs[-MAX_HISTORY_RUNS:]}
     return json.dumps(history, indent=1, allow_nan=False) + "\n"
-
-
-def runs_of(runs: list[dict], name: str) -> list[tuple[dict, dict]]:
-    """Return [(run, its entry for a notebook)] of the runs that executed it, in their order."""
-    return [(run, notebook) for run in runs for notebook in run["notebooks"] if notebook["name"] == name]
-
-
-def comparable_values(runs: list[dict], name: str, metric: str) -> list[float]:
-    """Return the values of a metric in the runs with the profile, backend and parameters of the last, in order."""
-    settings = [
-        ((run["profile"], run["backend"], notebook["parameters"]), notebook["metrics"])
-        for run, notebook in runs_of(runs, name)
-    ]
-    return [metrics[metric] for setting, metrics in settings if setting == settings[-1][0] and metric in metrics]
 
 
 def _finite(value):

@@ -88,10 +88,5 @@ def summary(rows, grid_values, paint=str) -> str:
     total = ", ".join(f"{count} {paint(status)}" for status, count in counts.items())
     if not points:
         return total
-    ends = [(row["status"], f"{row['seconds']:.0f} s", row["cause"][:100]) for row, _ in points]
-    cells = [(*values.values(), *end) for (_, values), end in zip(points, ends, strict=True)]
-    head, line, *lines = text_table((*grid_values[0], "status", "time", "cause"), cells).split("\n")
-    # Painted once the columns are aligned: the codes of a color have a length.
-    at = head.rindex("status")
-    lines = [text[:at] + text[at:].replace(end[0], paint(end[0]), 1) for text, end in zip(lines, ends, strict=True)]
-    return "\n".join([head, line, *lines, "", total])
+    cells = [(*values.values(), row["status"], f"{row['seconds']:.0f} s", row["cause"][:100]) for row, values in points]
+    return text_table((*grid_values[0], "status", "time", "cause"), cells, paint, painted=-3) + f"\n\n{total}"

@@ -109,11 +109,15 @@ def number(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def text_table(header, rows) -> str:
-    """Return rows of texts as lines of aligned columns."""
+def text_table(header, rows, paint=str, painted=-1) -> str:
+    """Return rows of texts as lines of aligned columns, with `paint` applied to the texts of the column `painted`."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [header, tuple("-" * width for width in widths), *rows]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    lines = []
+    for row in (header, ["-" * width for width in widths], *rows):
+        cells = list(map(str.ljust, row, widths))
+        cells[painted] = cells[painted].replace(row[painted], paint(row[painted]), 1)
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
 
 
 def read_record(data: dict) -> dict[str, float]:
