@@ -30,16 +30,7 @@ _STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.facecolor"
 
 
 class Picture(Figure):
-    """A Matplotlib figure that a notebook shows as a transparent PNG with alternative text.
-
-    Args:
-        width, height: size in inches.
-        alt: sentence that says what the picture shows, for readers who cannot see it.
-        layout: layout engine of Matplotlib.
-
-    Raises:
-        ValueError: for an empty alternative text.
-    """
+    """A Matplotlib figure, `width` times `height` inches, that a notebook shows as a transparent PNG with its `alt`."""
 
     def __init__(self, width: float, height: float, alt: str | None, layout: Any = None):
         if not isinstance(alt, str) or not alt.strip():
@@ -92,39 +83,26 @@ def axes(
     Args:
         rows, columns: shape of the grid of axes.
         size: (width, height) of one of the axes in inches; narrowed to 4.9, the width of a figure.
-        alt: sentence that says what the picture shows, for readers who cannot see it.
         kwargs: further arguments of `Figure.subplots`.
 
     Returns:
         (figure, axes): the axes in the shape that `Figure.subplots(rows, columns)` returns, stacked or not.
-
-    Raises:
-        ValueError: for an empty alternative text, or a size that is not positive.
     """
     rows, columns = validation.integer(rows, "rows"), validation.integer(columns, "columns")
     width, height = (validation.number(one, "size", bounds="(]") for one in size)
-    divisors = [n for n in range(1, columns + 1) if columns % n == 0]
     # Axes that are a little too wide are narrowed and stay side by side.
-    beside = max(n for n in divisors if n == 1 or n * width <= 1.2 * MAX_WIDTH)
-    width, lines = min(width, MAX_WIDTH / beside), rows * columns // beside
+    beside = columns if columns * width <= 1.2 * MAX_WIDTH else 1
+    lines = rows * columns // beside
+    figure = Picture(min(width * beside, MAX_WIDTH), height * lines, alt, layout="constrained")
     squeeze = kwargs.pop("squeeze", True)
-    figure = Picture(width * beside, height * lines, alt, layout="constrained")
     grid = figure.subplots(lines, beside, squeeze=False, **kwargs).reshape(rows, columns)
     for ax in grid.flat:
         ax.grid(color=INK, alpha=0.3)
-    return figure, (grid.squeeze() if grid.size > 1 else grid.item()) if squeeze else grid
+    return figure, grid.squeeze()[()] if squeeze else grid  # one axes is not an array then
 
 
 def label_marks(labels: np.ndarray) -> tuple[list[str], list[str], list[str], np.ndarray]:
-    """Return how labels are drawn, digits always in the same colors.
-
-    Args:
-        labels: (n,) numbers or texts.
-
-    Returns:
-        (names, marks, colors, indices): each distinct label as text; its mark, the number or the first two letters;
-        its color, of which there are ten; and (n,) the position in these lists of every label.
-    """
+    """Return names, marks (a number or two letters) and colors of the distinct labels, and the index of each label."""
     distinct, indices = np.unique(labels, return_inverse=True)
     numbers = distinct.dtype.kind in "iuf"
     names = [f"{label:g}" if numbers else str(label).strip() or "?" for label in distinct]
@@ -133,11 +111,12 @@ def label_marks(labels: np.ndarray) -> tuple[list[str], list[str], list[str], np
     return names, [name if numbers else name[:2] for name in names], colors, indices
 
 
+def checked_images(values: Any, name: str = "images") -> np.ndarray:
+    """Return images, reconstructions that overshoot [0, 1] included, as an array."""
+    return validation.images(values, name, limits=validation.OVERSHOOT, channels=(1, 3))
+
+
 def tile(images: np.ndarray, columns: int) -> np.ndarray:
-    """Return images (n, height, width, channels) edge to edge as one image; what is left of the last row is 0."""
-    count, height, width, channels = images.shape
-    rows = -(-count // columns)
-    tiles = np.zeros((rows * columns, height, width, channels), images.dtype)
-    tiles[:count] = images
-    tiles = tiles.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return tiles.reshape(rows * height, columns * width, channels)
+    """Return images edge to edge as one image; a last row that is not full ends with the first images again."""
+    rows = np.resize(images, (-(-len(images) // columns), columns, *images.shape[1:]))
+    return np.vstack([np.hstack(row) for row in rows])

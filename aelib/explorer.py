@@ -6,6 +6,7 @@ One output holds all of it: it works in JupyterLab and in a page from disk, with
 import base64
 import io
 import json
+import math
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 
 from aelib import _validation as validation
 from aelib._deprecated import renamed_arguments
-from aelib._figure import label_marks, tile
+from aelib._figure import checked_images, label_marks, tile
 
 MARK = 'class="aelib-explorer"'  # of the element that SCRIPT replaces with a map
 SCRIPT = Path(__file__).with_name("explorer.js").read_text(encoding="utf-8")
@@ -71,27 +72,25 @@ def explore(
     codes = validation.numeric(codes, "codes", "float64", finite=True)
     if codes.ndim != 2 or codes.shape[1] < 2:
         raise ValueError(f"codes must have shape (n, 2 or more); received {codes.shape}")
-    images = validation.images(images, limits=validation.OVERSHOOT, channels=(1, 3))
+    images = checked_images(images)
     if len(images) != len(codes):
         raise ValueError(f"images must have shape ({len(codes)}, height, width, channels); received {images.shape}")
     labels, count = validation.labels(labels, len(codes)), validation.integer(max_images, "max_images")
     points = validation.integer(points, "points", minimum=2, maximum=101)
     mean, codes, images = codes.mean(axis=0), codes[:count], images[:count]
     names, marks, colors, indices = label_marks(labels[:count])
-    low, high = codes[:, :2].min(axis=0), codes[:, :2].max(axis=0)
-    bounds = validation.numeric(extent or (low[0], high[0], low[1], high[1]), "extent", "float64")
+    extent = extent or np.transpose([codes.min(axis=0), codes.max(axis=0)])[:2].ravel().tolist()
+    bounds = validation.numeric(extent, "extent", "float64")
     if bounds.shape != (4,) or not (bounds[0] < bounds[1] and bounds[2] < bounds[3]):
-        received = extent or bounds.tolist()
-        raise ValueError(f"extent must be (left, right, bottom, top), left < right, bottom < top; received {received}")
-    left, right, bottom, top = bounds.tolist()
-    x, y = np.meshgrid(np.linspace(left, right, points), np.linspace(top, bottom, points))
-    grid = np.tile(mean, (points * points, 1))
-    grid[:, 0], grid[:, 1] = x.ravel(), y.ravel()
-    decoded = decode(grid.astype("float32"))
-    decoded = validation.images(decoded, "decode(codes)", limits=validation.OVERSHOOT, channels=(1, 3))
-    columns = int(np.ceil(np.sqrt(len(images))))
+        raise ValueError(f"extent must be (left, right, bottom, top), left < right, bottom < top; received {extent}")
+    left, right, bottom, top = bounds
+    grid = np.tile(mean.astype("float32"), (points, points, 1))
+    grid[..., 0] = np.linspace(left, right, points)
+    grid[..., 1] = np.linspace(top, bottom, points)[:, None]
+    decoded = checked_images(decode(grid.reshape(points**2, -1)), "decode(codes)")
+    columns = math.ceil(math.sqrt(len(images)))
     data = {
-        "extent": [left, right, bottom, top],
+        "extent": bounds.tolist(),
         "points": points,
         "size": images.shape[1:3],
         "columns": columns,
@@ -116,8 +115,9 @@ def explore(
 
 
 def _png(images, columns):
-    """Return tiled images as the address of a PNG, in 64 shades per channel: half of the bytes, no visible change."""
-    sheet = tile(np.round(np.round(np.clip(images, 0, 1) * 63) * (255 / 63)).astype("uint8"), columns)
+    """Return images edge to edge as the address of a PNG, in 64 shades: half of the bytes, no visible change."""
+    shades = np.round(np.round(np.clip(images, 0, 1) * 63) * (255 / 63)).astype("uint8")
+    sheet = tile(shades, columns)
     buffer = io.BytesIO()
     Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

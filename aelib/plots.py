@@ -1,8 +1,18 @@
-"""Plot images, codes and curves: each function returns a Figure with alternative text and shows nothing."""
+"""Plot images, codes and curves: each function returns a Figure with alternative text and shows nothing.
+
+Arguments of several functions:
+    images: (n, height, width, channels) in [0, 1], with 1 or 3 channels.
+    columns: images per row.
+    titles: short texts above the images; an empty one leaves its space to the one before.
+    size: width of an image in inches; less where a row would be wider than 4.9 inches.
+    alt: sentence that says what the picture shows, for readers who cannot see it.
+    ax: axes to draw on; new ones, which need `alt`, when None.
+
+A ValueError names the argument that does not fit, what it must be, and what was received.
+"""
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from aelib import _validation as validation
 from aelib._deprecated import renamed_names
-from aelib._figure import COLORS, INK, MAX_WIDTH, Picture, axes, label_marks, tile
+from aelib._figure import COLORS, INK, MAX_WIDTH, Picture, axes, checked_images, label_marks, tile
 
 __all__ = ["COLORS", "MAX_WIDTH", "Picture", "axes", "code_map", "curves", "image_grid", "image_rows", "mosaic"]
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
@@ -28,41 +38,25 @@ def image_rows(
     """Plot rows of images, one labeled row per entry, such as originals above their reconstructions.
 
     Args:
-        rows: {label: images (n, height, width, channels) in [0, 1]}, with the same n throughout.
-        titles: n short texts above the columns; an empty one leaves its space to the one before.
-        size: width of an image in inches; less where n of them would be wider than 4.9 inches.
-        alt: sentence that says what the picture shows.
-
-    Raises:
-        ValueError: for rows of different lengths, values that are not images, or titles that are not n.
+        rows: {label: images}, equally many in each row.
+        titles: one for each column.
     """
     if not isinstance(rows, Mapping):
         raise ValueError(f"rows must be {{label: images}}; received {type(rows).__name__}")
-    checked = {str(label): _images(images, f"rows[{label!r}]") for label, images in rows.items()}
+    checked = {str(label): checked_images(images, f"rows[{label!r}]") for label, images in rows.items()}
     counts = {label: len(images) for label, images in checked.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"rows must hold equally many images, one at least; received {counts}")
     columns, images = max(counts.values()), [image for row in checked.values() for image in row]
-    return _image_axes(images, columns, titles, columns, list(checked), size, alt)
+    return _image_axes(images, columns, columns, titles, list(checked), size, alt)
 
 
 def image_grid(
     images: ArrayLike, *, columns: int = 10, titles: Sequence[str] | None = None, size: float = 0.8, alt: str
 ) -> Picture:
-    """Plot images one after another, row by row.
-
-    Args:
-        images: (n, height, width, channels) in [0, 1].
-        columns: images per row.
-        titles: n short texts above the images.
-        size: width of an image in inches; less where a row would be wider than 4.9 inches.
-        alt: sentence that says what the picture shows.
-
-    Raises:
-        ValueError: for values that are not images, or titles that are not n.
-    """
-    checked, columns = _images(images), validation.integer(columns, "columns")
-    return _image_axes(list(checked), columns, titles, len(checked), [""], size, alt)
+    """Plot images one after another, row by row, each with its title."""
+    checked, columns = checked_images(images), validation.integer(columns, "columns")
+    return _image_axes(list(checked), columns, len(checked), titles, [], size, alt)
 
 
 def mosaic(
@@ -77,17 +71,12 @@ def mosaic(
     """Plot images edge to edge in one square frame, such as the decoded points of a grid over the latent plane.
 
     Args:
-        images: (rows * columns, height, width, channels) in [0, 1], the top row first.
-        columns: images per row.
+        images: full rows of images, the top row first.
         extent: (left, right, bottom, top) of the frame in the units of its axes.
         labels: (x label, y label).
         size: side of the frame in inches, 4.9 at most.
-        alt: sentence that says what the picture shows.
-
-    Raises:
-        ValueError: for values that are not images, or rows that are not full.
     """
-    checked, columns = _images(images), validation.integer(columns, "columns")
+    checked, columns = checked_images(images), validation.integer(columns, "columns")
     if len(checked) % columns:
         raise ValueError(f"images must fill whole rows of {columns}; received {len(checked)}")
     side = min(validation.number(size, "size", bounds="(]"), MAX_WIDTH)
@@ -114,18 +103,12 @@ def code_map(
         codes: (n, 2).
         labels: (n,) numbers or texts.
         axis_labels: (x label, y label).
-        ax: axes to draw on; new ones, which need `alt`, when None.
-        alt: sentence that says what the picture shows.
-
-    Raises:
-        ValueError: for codes that do not have two entries each, or labels that are not as many.
     """
     points = validation.numeric(codes, "codes", "float64", finite=True)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"codes must have shape (n, 2); received {points.shape}")
     names, marks, colors, indices = label_marks(validation.labels(labels, len(points)))
-    if ax is None:
-        _, ax = axes(size=(MAX_WIDTH, 4.5), alt=alt)
+    ax = ax or axes(size=(MAX_WIDTH, 4.5), alt=alt)[1]
     for index, (name, mark, color) in enumerate(zip(names, marks, colors, strict=True)):
         text = TextPath((0, 0), mark, size=9)
         box = text.get_extents()
@@ -159,17 +142,11 @@ def curves(
         levels: {label: y value}, drawn as thin horizontal lines with their name at the right end.
         logy: whether the y axis is logarithmic.
         marker: Matplotlib marker at the points.
-        ax: axes to draw on; new ones, which need `alt`, when None.
-        alt: sentence that says what the picture shows.
-
-    Raises:
-        ValueError: for no lines, or one whose x and y differ in length.
     """
     if not isinstance(lines, Mapping) or not lines:
         raise ValueError(f"lines must be {{label: (x values, y values)}}, one at least; received {lines!r:.80}")
     points = {label: _points(values, f"lines[{label!r}]") for label, values in lines.items()}
-    if ax is None:
-        _, ax = axes(size=(MAX_WIDTH, 3.4), alt=alt)
+    ax = ax or axes(size=(MAX_WIDTH, 3.4), alt=alt)[1]
     for index, (label, (x, y)) in enumerate(points.items()):
         # Where the colors begin again, each has another style.
         line_style = STYLES[(index + index // len(COLORS)) % len(STYLES)]
@@ -200,12 +177,8 @@ def _points(values, name):
     return x, y
 
 
-def _images(images, name="images"):
-    return validation.images(images, name, limits=validation.OVERSHOOT, channels=(1, 3))
-
-
-def _image_axes(images, columns, titles, count, labels, size, alt):
-    """Plot images row by row, with `count` titles from the first image on and labels at the left of the rows."""
+def _image_axes(images, columns, count, titles, labels, size, alt):
+    """Plot images row by row, the first `count` with titles, and labels at the left of the rows."""
     titles = [str(title) for title in titles] if titles is not None else [""] * count
     if len(titles) != count:
         raise ValueError(f"titles must be {count}, one for each image; received {len(titles)}")
@@ -215,22 +188,25 @@ def _image_axes(images, columns, titles, count, labels, size, alt):
     width = min(validation.number(size, "size", bounds="(]"), space / columns)
     longest = _text_width(titles)
     tilted = longest > width * min(np.diff(np.flatnonzero(titles)), default=columns)
+    height = 0.7 * longest if tilted else 0.2
     if tilted:  # the last one needs room at its right
-        width = min(width, (space - 0.7 * longest) / (columns - 0.5))
+        width = min(width, (space - height) / (columns - 0.5))
     turn = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"} if tilted else {}
     heights = [width * image.shape[0] / image.shape[1] for image in images[::columns]]
-    between = 0 if count <= columns or not longest else 0.7 * longest if tilted else 0.2
+    between = height if any(titles[columns:]) else 0
     figure = Picture(width * columns, sum(heights) + between * (len(heights) - 1), alt)
     # The images fill the figure; labels and titles are outside of it.
     frame = {"left": 0, "right": 1, "bottom": 0, "top": 1, "wspace": 0.08, "hspace": between / np.mean(heights)}
-    grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, gridspec_kw=frame)
-    for ax, image, title in zip_longest(grid.flat, images, titles):
-        if image is None:
-            ax.set_axis_off()
-        else:
-            _show(ax, image)
-            ax.set(xticks=[], yticks=[])
-            ax.set_title(title or "", fontsize=9, pad=3, **turn)
+    no_ticks = {"xticks": [], "yticks": []}
+    grid = figure.subplots(
+        len(heights), columns, squeeze=False, height_ratios=heights, gridspec_kw=frame, subplot_kw=no_ticks
+    )
+    for ax in grid.flat[len(images) :]:
+        ax.set_axis_off()
+    for ax, image in zip(grid.flat, images, strict=False):
+        _show(ax, image)
+    for ax, title in zip(grid.flat, titles, strict=False):
+        ax.set_title(title, fontsize=9, pad=3, **turn)
     for ax, label in zip(grid[:, 0], labels, strict=False):
         ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
     return figure
