@@ -28,8 +28,8 @@ def page(notebooks):
 
 
 def _row(statement):
-    cells, metrics = (", ".join(f"`{name}`" for name in names) for names in (statement.cells, statement.metrics))
-    return f"| {statement.text} | {cells} | {statement.shown or metrics} |"
+    cells, metrics = (", ".join(f"`{name}`" for name in names) for names in (statement["cells"], statement["metrics"]))
+    return f"| {statement['text']} | {cells} | {statement['shown'] or metrics} |"
 
 
 if __name__ == "__main__":

@@ -113,8 +113,8 @@ def test_the_lecture_map_has_every_statement_with_its_cells_and_metrics():
     statements = [statement for notebook in SERIES.values() for statement in notebook.lecture]
     assert len(statements) > 20
     for statement in statements:
-        (row,) = [line for line in page.splitlines() if line.startswith(f"| {statement.text} |")]
-        assert all(f"`{name}`" in row for name in (*statement.cells, *statement.metrics))
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {statement['text']} |")]
+        assert all(f"`{name}`" in row for name in (*statement["cells"], *statement["metrics"]))
     assert all(f"/{notebook.path.name})" in page for notebook in SERIES.values())
 
 

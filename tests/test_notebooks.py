@@ -115,7 +115,7 @@ def test_quick_profile_reaches_its_targets_with_every_metric_of_the_map(quick_ru
     results = json.loads((quick_run / "results.json").read_text())
     measured = next(one for one in results["notebooks"] if one["name"] == path.stem)
     assert measured["status"] == "passed"
-    metrics = {metric for one in LECTURE if one.notebook == path.stem for metric in one.metrics}
+    metrics = {metric for one in LECTURE if one["notebook"] == path.stem for metric in one["metrics"]}
     assert metrics and metrics <= set(measured["metrics"])
 
 
@@ -129,7 +129,7 @@ def test_no_cell_warns(quick_run, path):
 @each_guided
 def test_lecture_map_names_cells_that_exist(path):
     ids = {cell.id for cell in nbformat.read(path, 4).cells}
-    named = {cell for one in LECTURE if one.notebook == path.stem for cell in one.cells}
+    named = {cell for one in LECTURE if one["notebook"] == path.stem for cell in one["cells"]}
     assert named and named | {SERIES[path.stem].picture} <= ids
 
 

@@ -106,8 +106,7 @@ def test_a_long_history_loses_its_oldest_runs():
 
 
 @pytest.mark.parametrize(
-    "entry",
-    ["text = 3", 'text = "a"\ncells = []\nmetrics = ["m"]', 'text = "a"\ncells = ["c"]', 'text = "a"\nother = 1'],
+    "entry", ['text = "a"\nmetrics = ["m"]', 'cells = ["c"]\nshown = "b"', 'text = "a"\nother = 1']
 )
 def test_a_lecture_map_that_is_not_one_is_refused(tmp_path, entry):
     folder = make_series(tmp_path / "series", {"one": [check()]})

@@ -27,6 +27,17 @@ def test_the_standard_profile_is_the_notebooks_own_defaults(name):
     }
 
 
+@pytest.mark.parametrize("name", load_series(series_folder()))
+def test_a_statement_of_the_lecture_names_cells_and_what_they_show(name):
+    notebook = load_series()[name]
+    assert notebook.lecture
+    for entry in notebook.lecture:
+        assert entry["text"] and isinstance(entry["text"], str) and isinstance(entry["shown"], str)
+        assert entry["cells"] and all(isinstance(cell, str) for cell in entry["cells"])
+        assert isinstance(entry["cells"], list) and isinstance(entry["metrics"], list)
+        assert entry["notebook"] == name and bool(entry["metrics"]) != bool(entry["shown"])
+
+
 def test_every_notebook_in_the_folder_is_in_the_series():
     assert {path.stem for path in series_folder().glob("*.ipynb")} == set(load_series())
 

@@ -27,7 +27,7 @@ def index_html(run, cards, runs, statements):
         run: results.Run.
         cards: {name of a notebook: Card}, of those in the run.
         runs: the history, this run at its end.
-        statements: the lecture's map, a list of spec.Statement.
+        statements: the lecture's map, a list of entries of Notebook.lecture.
     """
     reached = sum(one.reached for outcome in run.outcomes for one in outcome.targets)
     total = sum(len(outcome.targets) for outcome in run.outcomes)

@@ -90,19 +90,13 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A statement of the lecture, the cells of a notebook that show it, and the metrics, or what is shown instead."""
-
-    notebook: str
-    text: str
-    cells: tuple[str, ...]
-    metrics: tuple[str, ...] = ()
-    shown: str = ""
-
-
-@dataclass(frozen=True)
 class Notebook:
-    """A notebook of the series; `picture` is the id of the cell whose picture represents it in the report."""
+    """A notebook of the series.
+
+    `picture` is the id of the cell whose picture represents it in the report. `lecture` has an entry for each statement
+    of the lecture: its text, the name of the notebook, the ids of the cells that show it, and the metrics that measure
+    it, or in `shown` what is shown instead.
+    """
 
     name: str
     title: str
@@ -110,7 +104,7 @@ class Notebook:
     parameters: dict[str, Parameter]
     profiles: dict[str, Profile]
     picture: str | None
-    lecture: tuple[Statement, ...]
+    lecture: tuple[dict, ...]
 
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter that has a name, or had it formerly; None if there is none."""
@@ -164,14 +158,12 @@ def check_given(notebooks, given):
     known = dict.fromkeys(name for notebook in notebooks for name in notebook.parameters)
     names = []
     for name, _ in given:
-        if not name.isidentifier():
-            raise UsageError(f"{name[:80]!r} is not a parameter's name; allowed are {', '.join(known)}")
         if name == "profile":
             raise UsageError("profile is set by --profile, not by -p")
         parameter = next(filter(None, (notebook.parameter(name) for notebook in notebooks)), None)
         if parameter is None:
             chosen = ", ".join(notebook.name for notebook in notebooks)
-            raise UsageError(f"no parameter {name!r} in {chosen}; allowed are {', '.join(known)}")
+            raise UsageError(f"no parameter {name[:80]!r} in {chosen}; allowed are {', '.join(known)}")
         if name != parameter.name:
             warn_of_former_name(name, parameter.name)
         names.append(parameter.name)
@@ -188,54 +180,57 @@ def warn_of_former_name(former: str, name: str):
 
 def _notebook(name, table, folder):
     where = f"series.toml, {name}"
-    _check_keys(table, ("title", "picture", "parameters", "targets", "profiles", "lecture"), where)
-    parameters = {key: _parameter(key, entry, where) for key, entry in table.get("parameters", {}).items()}
-    targets = _targets(table.get("targets", {}), where)
+    _check_entries(table, where, ("title", "picture", "parameters", "targets", "profiles", "lecture"))
+    entries = table.get("parameters", {}).items()
+    parameters = {key: _parameter(key, entry, f"{where}.parameters.{key}") for key, entry in entries}
+    targets = _targets(table, where)
     tables = table.get("profiles", {})
-    _check_keys(tables, PROFILES, f"{where}.profiles")
-    profiles = {key: _profile(key, tables.get(key, {}), parameters, targets, where) for key in PROFILES}
-    lecture = tuple(_statement(name, index, entry) for index, entry in enumerate(table.get("lecture", [])))
+    _check_entries(tables, f"{where}.profiles", PROFILES)
+    profiles = {
+        key: _profile(key, tables.get(key, {}), parameters, targets, f"{where}.profiles.{key}") for key in PROFILES
+    }
+    for index, entry in enumerate(table.get("lecture", [])):
+        _check_entries(entry, f"{where}.lecture[{index}]", ("text", "cells", "metrics", "shown"), ("text", "cells"))
+    lecture = tuple({"notebook": name, "metrics": [], "shown": "", **entry} for entry in table.get("lecture", []))
     path = folder / f"{name}.ipynb"
     return Notebook(name, table.get("title", name), path, parameters, profiles, table.get("picture"), lecture)
 
 
 def _profile(name, table, parameters, targets, where):
-    where = f"{where}.profiles.{name}"
-    _check_keys(table, ("parameters", "targets"), where)
+    _check_entries(table, where, ("parameters", "targets"))
     values = table.get("parameters", {})
-    _check_keys(values, parameters, f"{where}.parameters")
+    _check_entries(values, f"{where}.parameters", parameters)
     if name == "standard" and values:
         raise SpecError(f"{where}: standard is the notebook's own defaults; change them there")
-    try:
-        values = {key: parameters[key].check(value) for key, value in values.items()}
-    except UsageError as error:
-        raise SpecError(f"{where}: {error}") from None
-    targets = targets | _targets(table.get("targets", {}), where)
+    targets = targets | _targets(table, where)
     if not targets:
         raise SpecError(f"{where}: has no target")
     defaults = {key: parameter.default for key, parameter in parameters.items()}
+    values = {key: _checked(value, parameters[key], where) for key, value in values.items()}
     return Profile(defaults | values, tuple(targets.values()))
 
 
 def _parameter(name, entry, where):
-    where = f"{where}.parameters.{name}"
-    _check_keys(entry, ("type", "default", "min", "above", "max", "choices", "help", "formerly"), where)
-    if not name.isidentifier() or name == "profile":
-        raise SpecError(f"{where}: not a name for a parameter")
+    _check_entries(entry, where, ("type", "default", "min", "above", "max", "choices", "help", "formerly"))
     if entry.get("type") not in TYPES or "default" not in entry:
         raise SpecError(f"{where}: needs a default and a type out of {', '.join(TYPES)}")
     parameter = Parameter(name, **{**entry, "choices": tuple(entry.get("choices", ()))})
-    try:
-        parameter.check(parameter.default)
-    except UsageError as error:
-        raise SpecError(f"{where}: the default is not allowed: {error}") from None
+    _checked(parameter.default, parameter, f"{where}: the default is not allowed")
     return parameter
 
 
-def _targets(tables, where):
+def _checked(value, parameter, where):
+    try:
+        return parameter.check(value)
+    except UsageError as error:
+        raise SpecError(f"{where}: {error}") from None
+
+
+def _targets(table, where):
+    """Return {metric: Target} of the entry "targets" of a table."""
     targets = {}
-    for metric, entry in tables.items():
-        _check_keys(entry, (*OPERATORS, "baseline"), f"{where}.targets.{metric}")
+    for metric, entry in table.get("targets", {}).items():
+        _check_entries(entry, f"{where}.targets.{metric}", (*OPERATORS, "baseline"))
         bounds = [(op, entry[key]) for key, op in OPERATORS.items() if key in entry]
         if len(bounds) != 1 or type(bounds[0][1]) not in (int, float) or not math.isfinite(bounds[0][1]):
             raise SpecError(f"{where}.targets.{metric}: needs one of {', '.join(OPERATORS)}, a finite number")
@@ -243,20 +238,11 @@ def _targets(tables, where):
     return targets
 
 
-def _statement(notebook, index, entry):
-    where = f"series.toml, {notebook}.lecture[{index}]"
-    _check_keys(entry, ("text", "cells", "metrics", "shown"), where)
-    kinds = {"text": str, "cells": list, "metrics": list, "shown": str}
-    known = all(isinstance(value, kinds[key]) for key, value in entry.items())
-    if not (known and entry.get("text") and entry.get("cells") and (entry.get("metrics") or entry.get("shown"))):
-        raise SpecError(f"{where}: needs a text, the ids of cells, and the names of metrics or what is shown instead")
-    metrics, shown = entry.get("metrics", []), entry.get("shown", "")
-    return Statement(notebook, entry["text"], tuple(entry["cells"]), tuple(metrics), shown)
-
-
-def _check_keys(table, allowed, where):
+def _check_entries(table, where, allowed, needed=()):
     if not isinstance(table, dict):
         raise SpecError(f"{where}: must be a table; received {table!r}")
     for key in table:
         if key not in allowed:
             raise SpecError(f"{where}: unknown entry {key!r}; allowed are {', '.join(allowed)}")
+    if not table.keys() >= {*needed}:
+        raise SpecError(f"{where}: needs {' and '.join(needed)}")
