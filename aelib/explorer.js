@@ -14,7 +14,6 @@
     figcaption { min-height: 4.2em; }
     p { margin: 8px 0 0; }
     .status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }`;
-  let count = 0;
 
   function element(name, attributes, ...children) {
     const result = document.createElement(name);
@@ -119,7 +118,7 @@
   }
 
   for (const host of document.querySelectorAll(".aelib-explorer:not([data-started])")) {
-    host.dataset.started = ++count;
+    host.dataset.started = "";
     start(host).catch(() => {}); // data that cannot be read: the picture stays as it is
   }
 })();

@@ -101,10 +101,9 @@ def explore(
         "colors": colors,
         "images": _png(images, columns),
     }
-    alt = f"Decoded images over the latent plane, {points} by {points}"
     html = (
-        f'<div {MARK} data-map="{escape(json.dumps(data, separators=(",", ":")))}">'
-        f'<img src="{_png(decoded, points)}" alt="{alt}" width="480"></div>'
+        f'<div {MARK} data-map="{escape(json.dumps(data, separators=(",", ":")))}"><img src="{_png(decoded, points)}" '
+        f'alt="Decoded images over the latent plane, {points} by {points}" width="480"></div>'
     )
     explorer = Explorer(html, picture)
     if explorer.bytes > MAX_BYTES:

@@ -196,11 +196,9 @@ def _image_axes(images, columns, count, titles, labels, size, alt):
     between = height if any(titles[columns:]) else 0
     figure = Picture(width * columns, sum(heights) + between * (len(heights) - 1), alt)
     # The images fill the figure; labels and titles are outside of it.
-    frame = {"left": 0, "right": 1, "bottom": 0, "top": 1, "wspace": 0.08, "hspace": between / np.mean(heights)}
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.08, hspace=between / np.mean(heights))
     no_ticks = {"xticks": [], "yticks": []}
-    grid = figure.subplots(
-        len(heights), columns, squeeze=False, height_ratios=heights, gridspec_kw=frame, subplot_kw=no_ticks
-    )
+    grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, subplot_kw=no_ticks)
     for ax in grid.flat[len(images) :]:
         ax.set_axis_off()
     for ax, image in zip(grid.flat, images, strict=False):
