@@ -53,6 +53,12 @@ CASES = {
     ),
     "raises": (["1", "print('so far')\n1 / 0", check()], "failed", 2, "ZeroDivisionError: division by zero"),
     "raises_after_check": ([check(), "1 / 0"], "failed", 2, "ZeroDivisionError"),
+    "shows_error": (
+        ["try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()", check()],
+        "failed",
+        None,
+        "PapermillExecutionError",
+    ),
     "exits": (["import sys\nsys.exit(0)", check()], "failed", 1, "left the notebook early"),
     "quits_hard": (
         ["1", "import os\nos._exit(0)", check()],

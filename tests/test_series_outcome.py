@@ -3,6 +3,7 @@
 import pytest
 from throwaway import check, make_series
 
+from aelib.series import document
 from aelib.series.outcome import ExecutionRecord, Plan, outcome_of
 from aelib.series.spec import load_series
 
@@ -26,7 +27,7 @@ def trace(*records, cells=(0, 1), status="ok", end=None, **seen):
 
 
 def verdict(notebook, trace):
-    return outcome_of(Plan(notebook, {}, {"profile": "standard"}, [0, 1]), RUN, trace, 5)
+    return outcome_of(Plan(notebook, document.read(notebook.path), {"profile": "standard"}), RUN, trace, 5)
 
 
 def test_a_fresh_finite_metric_on_the_right_side_passes(notebook):

@@ -7,33 +7,36 @@ import warnings
 from pathlib import Path
 
 import nbformat
+from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
 
 from aelib._paths import PACKAGE
 from aelib.series.spec import UsageError
 
-INDEX = "aelib_cell"  # key in a cell's metadata while it runs: its index in the source notebook
 MAX_OUTPUT_CHARACTERS = 20_000  # of a printed output that are published
 MAX_STREAM_OUTPUTS = 100  # of a cell that are published
 
 
 def read(path: str | Path) -> nbformat.NotebookNode:
-    """Return the notebook of a file, in format 4; raise UsageError if it is not one."""
+    """Return the notebook of a file, with cell ids and without outputs; raise UsageError if it is not one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            notebook = nbformat.read(path, as_version=4)
+            notebook = nbformat.v4.upgrade(nbformat.read(path, as_version=4))
             nbformat.validate(notebook)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except Exception as error:  # nbformat raises nearly anything on a file that is not a notebook
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{path} is not a notebook: {reason[:120]}") from None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     return notebook
 
 
 def parameter_names(notebook: nbformat.NotebookNode) -> set[str]:
     """Return the names that the cell tagged `parameters` assigns; raise UsageError if it is not valid Python."""
-    sources = [cell.source for cell in notebook.cells if "parameters" in _tags(cell)]
+    sources = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     try:
         symbols = symtable.symtable("\n".join(sources), "parameters", "exec").get_symbols()
     except SyntaxError as error:
@@ -41,57 +44,22 @@ def parameter_names(notebook: nbformat.NotebookNode) -> set[str]:
     return {symbol.get_name() for symbol in symbols if symbol.is_assigned()}
 
 
-def code_cells(notebook: nbformat.NotebookNode) -> list[int]:
-    """Return the indices of the cells that a run must execute: code that is not empty."""
-    return [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
-
-
-def stripped(notebook: dict) -> nbformat.NotebookNode:
-    """Return a copy without outputs, in which each cell knows its index, whatever papermill inserts."""
-    notebook = nbformat.from_dict(notebook)
-    for index, cell in enumerate(notebook.cells):
-        cell.metadata[INDEX] = index
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
-    return notebook
-
-
 def text(notebook: nbformat.NotebookNode) -> str:
     """Return the text of a notebook's file."""
     return nbformat.writes(notebook) + "\n"
 
 
-def clean(executed: nbformat.NotebookNode, done: list[int], broken: set, redactions: dict[str, str]):
-    """Make an executed notebook fit to publish: mark what ran, shorten long outputs, hide paths of this machine.
-
-    Args:
-        executed: as papermill left it, however the run ended; it is changed.
-        done: indices (in the source notebook) of the cells that the kernel answered "ok".
-        broken: indices of the cells that were begun and have no such answer.
-        redactions: as `redactions` returns them.
-    """
-    # Imported here, because the worker needs nothing of nbconvert.
-    from nbconvert.preprocessors.coalescestreams import CoalesceStreamsPreprocessor
-
+def clean(executed: nbformat.NotebookNode, redactions: dict[str, str]):
+    """Shorten the long outputs of an executed notebook, and hide paths of this machine, in place."""
     CoalesceStreamsPreprocessor().preprocess(executed, {})
     for cell in executed.cells:
-        index = cell.metadata.pop(INDEX, None)
-        if cell.cell_type != "code":
-            cell.metadata.pop("papermill", None)
-            continue
-        begun = index in done or index in broken or (index is None and cell.execution_count is not None)
-        # papermill marks every cell "completed" when a kernel dies.
-        status = "failed" if index in broken else "completed" if begun else "pending"
-        cell.metadata["papermill"] = {**cell.metadata.get("papermill", {}), "status": status}
-        streams = [output for output in cell.outputs if output.output_type == "stream"]
+        outputs = cell.get("outputs", [])
+        streams = [output for output in outputs if output.output_type == "stream"]
         if left_out := streams[MAX_STREAM_OUTPUTS // 2 : -MAX_STREAM_OUTPUTS // 2]:
             left_out[0].text = f"[... {len(left_out):,} outputs left out ...]\n"
-            cell.outputs = [output for output in cell.outputs if all(output is not other for other in left_out[1:])]
-        for output in cell.outputs:
+            outputs[:] = [output for output in outputs if all(output is not other for other in left_out[1:])]
+        for output in outputs:
             _clean_output(output, redactions)
-    for key in ("input_path", "output_path", "environment_variables"):
-        executed.metadata.get("papermill", {}).pop(key, None)
 
 
 def redactions(scratch: Path) -> dict[str, str]:
@@ -135,7 +103,3 @@ def _shorten(text):
     missing = text[half:-half]
     note = f"[... {missing.count(chr(10)):,} lines, {len(missing):,} characters left out ...]"
     return f"{text[:half]}\n{note}\n{text[-half:]}"
-
-
-def _tags(cell):
-    return cell.metadata.get("tags", [])

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -49,11 +48,9 @@ def execute_notebook(
     Returns:
         The outcome and the executed notebook, ready to publish. Paths of this machine are hidden in both.
     """
-    source, record = document.stripped(plan.document), ExecutionRecord()
-    (folder / "source.ipynb").write_text(document.text(source), encoding="utf-8")
+    nbformat.write(plan.document, folder / "source.ipynb")
     (folder / "work").mkdir()
-    token = f"{run_id}-{folder.name}"
-    environment = _environment(folder, run_id, backend, token, without)
+    environment, record = _environment(folder, run_id, backend, without), ExecutionRecord()
     _run_worker(folder, plan.parameters, environment, record, stop or Stop(), deadline, on_cell)
     redactions = document.redactions(folder.parent)
     outcome = outcome_of(plan, run_id, record, deadline)
@@ -62,8 +59,8 @@ def execute_notebook(
     try:
         executed = nbformat.read(folder / "executed.ipynb", as_version=4)
     except (OSError, ValueError):  # the worker was killed before it wrote the notebook
-        executed = source
-    document.clean(executed, record.done, record.broken, redactions)
+        executed = plan.document
+    document.clean(executed, redactions)
     return outcome, executed
 
 
@@ -72,10 +69,11 @@ def _run_worker(folder, parameters, environment, record, stop, deadline, on_cell
     begin, token, finished = monotonic(), environment[TOKEN], threading.Event()
     # Not in `folder`: the path of a socket is short, and not every disk can hold one.
     sockets = tempfile.TemporaryDirectory(prefix="aelib-", ignore_cleanup_errors=True)
+    job = {"folder": str(folder), "sockets": sockets.name, "parameters": parameters}
     with sockets, open(folder / "worker.log", "wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "aelib.series.worker"],
-            stdin=subprocess.PIPE,
+            [sys.executable, "-m", "aelib.series.worker", json.dumps(job)],
+            stdin=subprocess.PIPE,  # never written to: the worker ends when this end of it is closed
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=folder / "work",
@@ -86,10 +84,6 @@ def _run_worker(folder, parameters, environment, record, stop, deadline, on_cell
         watcher = threading.Thread(target=_end_in_time, args=(worker, token, stop, end, record, finished))
         watcher.start()
         try:
-            job = {"folder": str(folder), "sockets": sockets.name, "parameters": parameters}
-            with suppress(BrokenPipeError):
-                worker.stdin.write(json.dumps(job).encode() + b"\n")
-                worker.stdin.flush()
             for line in worker.stdout:
                 if not line.endswith(b"\n"):  # the worker was killed while it wrote
                     break
@@ -107,8 +101,7 @@ def _run_worker(folder, parameters, environment, record, stop, deadline, on_cell
             worker.wait()
             # The kernel may have been started between the search and the end of the worker.
             kill_process_tree(worker.pid, token)
-            with suppress(BrokenPipeError):
-                worker.stdin.close()
+            worker.stdin.close()
             worker.stdout.close()
             record.seconds = monotonic() - begin
     record.log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[-1]
@@ -126,7 +119,7 @@ def _end_in_time(worker, token, stop, end, record, finished):
             return
 
 
-def _environment(folder, run_id, backend, token, without):
+def _environment(folder, run_id, backend, without):
     """Return the environment of a worker and its kernel; nothing personal but data and packages is found by them."""
     # Empty: the defaults. Not MPLCONFIGDIR, which would move the cache of fonts, and so build it in every run.
     (folder / "matplotlibrc").touch()
@@ -134,7 +127,7 @@ def _environment(folder, run_id, backend, token, without):
     user_packages = site.getusersitepackages() if site.ENABLE_USER_SITE else None
     paths = (os.environ.get("PYTHONPATH"), str(PACKAGE.parent), user_packages)
     own = {
-        TOKEN: token,
+        TOKEN: f"{run_id}-{folder.name}",
         "AELIB_RUN_ID": run_id,
         "AELIB_NOTEBOOKS": str(series_folder()),
         "KERAS_BACKEND": backend,

@@ -5,6 +5,8 @@ import re
 import signal
 from dataclasses import dataclass, field
 
+from nbformat import NotebookNode
+
 from aelib.series.spec import Notebook
 from aelib.series.verdict import TargetVerdict, judge, read_record, status_of
 
@@ -13,12 +15,17 @@ EXIT_CODES = {"passed": 0, "missed": 1, "failed": 3, "timeout": 3, "interrupted"
 
 @dataclass(frozen=True)
 class Plan:
-    """A notebook to execute: its document, all parameter values, and the indices of the cells that must run."""
+    """A notebook to execute: its document as document.read returns it, and all parameter values."""
 
     notebook: Notebook
-    document: dict
+    document: NotebookNode
     parameters: dict
-    cells: list[int]
+
+    @property
+    def cells(self) -> list[int]:
+        """Indices of the cells that must run: code that is not empty."""
+        cells = enumerate(self.document.cells)
+        return [index for index, cell in cells if cell.cell_type == "code" and cell.source.strip()]
 
 
 @dataclass
@@ -48,11 +55,6 @@ class ExecutionRecord:
     def done(self) -> list[int]:
         """Indices of the source's cells that the kernel answered "ok", in the order of its replies."""
         return [reply["cell"] for reply in self.replies if reply["status"] == "ok" and reply["cell"] is not None]
-
-    @property
-    def broken(self) -> set:
-        """Indices of the cells that were begun and not answered "ok"."""
-        return ({reply["cell"] for reply in self.replies} | {self.started}) - {None, *self.done}
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _plan_of(notebook, parameters):
         raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
     equations.check_equations(source, notebook.name)
     check_data(parameters.get("dataset"))
-    return Plan(notebook, source, parameters, document.code_cells(source))
+    return Plan(notebook, source, parameters)
 
 
 def _run_one(run_id, backend, folder, scratch, stop, deadline, progress, plan):

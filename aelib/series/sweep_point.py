@@ -59,8 +59,7 @@ def execute_point(point: GridPoint, deadline=None, *, scratch, stop: Stop | None
     if source_digest(notebook, point.backend) != point.source_digest:
         planned = f"{point.notebook}, aelib, Python or {point.backend}"
         raise RuntimeError(f"this worker has another {planned} than the sweep was asked with")
-    source = document.read(notebook.path)
-    plan = Plan(notebook, source, point.parameters, document.code_cells(source))
+    plan = Plan(notebook, document.read(notebook.path), point.parameters)
     for _ in range(MAX_EXECUTIONS):
         with TemporaryDirectory(prefix="aelib-point-", dir=scratch) as parent:
             folder = Path(parent) / notebook.name

@@ -1,8 +1,8 @@
-"""Execute a notebook with papermill: a job comes as a JSON line on stdin, events go as JSON lines to stdout.
+"""Execute a notebook with papermill: the job is a JSON argument, events go as JSON lines to stdout.
 
 Runs in a session of its own as `python -m aelib.series.worker`, so that a notebook can take down no more than
-this process. An event is an update of outcome.ExecutionRecord. A reply is that of the kernel, for papermill calls a
-cell completed that never ran.
+this process. An event is an update of outcome.ExecutionRecord. What became of a cell is what the kernel replied, for
+papermill calls a cell completed that never ran.
 """
 
 import json
@@ -13,7 +13,6 @@ import sys
 import threading
 
 from aelib._processes import TOKEN, kill_process_tree
-from aelib.series.document import INDEX
 from aelib.series.verdict import METRICS_MIME
 
 
@@ -22,7 +21,7 @@ def main():
     # A private copy: a cell's prints must not mix with the events, nor the kernel hold the pipe open.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    job = json.loads(sys.stdin.readline())
+    job = json.loads(sys.argv[1])
     threading.Thread(target=_die_with_the_run, args=(job["sockets"],), daemon=True).start()
 
     def report(**event):
@@ -37,20 +36,18 @@ def main():
 
 def _execute(job, report):
     import nbformat
-    import papermill
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
-    from papermill.engines import NBClientEngine, papermill_engines
+    from papermill.engines import NBClientEngine
+    from papermill.execute import raise_for_execution_errors
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
 
-    class WritingOnceEngine(NBClientEngine):
-        """Writes the notebook when it has ended, however; papermill does twice per cell: 3 s of a quick notebook."""
-
-        @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
-            try:
-                super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
-            finally:
-                nbformat.write(nb_man.nb, os.path.join(job["folder"], "executed.ipynb"))
+    notebook = load_notebook_node(os.path.join(job["folder"], "source.ipynb"))
+    # In the source: the cell that papermill inserts moves the cells after it.
+    indices = {cell.id: index for index, cell in enumerate(notebook.cells)}
+    notebook = parameterize_notebook(notebook, job["parameters"], kernel_name="python3", language="python")
+    statuses = {}  # of the cells that were begun, by id
 
     class KernelManager(AsyncKernelManager):
         """Reports how a kernel ended, which nbclient's DeadKernelError leaves out, and avoids a race for ports.
@@ -60,7 +57,10 @@ def _execute(job, report):
         """
 
         def __init__(self, **kwargs):
-            super().__init__(**kwargs, **_connection(job["sockets"]))
+            file = os.path.join(job["sockets"], "kernel.json")
+            # The sockets of the file system are named after the file; longer names are not possible.
+            transport = "ipc" if len(os.fsencode(file)) < 90 else "tcp"
+            super().__init__(**kwargs, connection_file=file, transport=transport)
 
         @property
         def kernel_spec(self):
@@ -74,40 +74,39 @@ def _execute(job, report):
             return alive
 
     def started(cell, cell_index):
-        report(started=cell.metadata.get(INDEX))
+        statuses[cell.id] = "failed"  # until the kernel replies that it was not
+        report(started=indices.get(cell.id))
 
     def replied(cell, cell_index, execute_reply):
         content = execute_reply["content"]
+        if content["status"] == "ok":
+            statuses[cell.id] = "completed"
         records = [output.data[METRICS_MIME] for output in cell.outputs if METRICS_MIME in output.get("data", {})]
         fields = {key: content.get(key) for key in ("status", "ename", "evalue")}
-        report(reply={"cell": cell.metadata.get(INDEX), "records": records, **fields})
+        report(reply={"cell": indices.get(cell.id), "records": records, **fields})
 
-    papermill_engines.register("writing once", WritingOnceEngine)
-    papermill.execute_notebook(
-        os.path.join(job["folder"], "source.ipynb"),
-        None,
-        parameters=job["parameters"],
-        kernel_name="python3",
-        language="python",
-        engine_name="writing once",
-        progress_bar=False,
-        cwd=os.getcwd(),
-        start_timeout=120,
-        # The default of 4 s loses the end of a long output.
-        iopub_timeout=120,
-        # Nothing of a kernel counts after its last cell, and TensorFlow takes seconds to leave.
-        shutdown_kernel="immediate",
-        kernel_manager_class=KernelManager,
-        on_cell_execute=started,
-        on_cell_executed=replied,
-    )
-
-
-def _connection(folder):
-    """Return the transport: sockets of the file system, if there are any and the system takes so long a path."""
-    file = os.path.join(folder, "kernel.json")
-    short = len(os.fsencode(file)) < 90
-    return {"connection_file": file, "transport": "ipc" if os.name == "posix" and short else "tcp"}
+    try:
+        # Not papermill.execute_notebook, which writes the notebook twice per cell: 3 s of a quick notebook.
+        NBClientEngine.execute_notebook(
+            notebook,
+            "python3",
+            progress_bar=False,
+            start_timeout=120,
+            # The default of 4 s loses the end of a long output.
+            iopub_timeout=120,
+            # Nothing of a kernel counts after its last cell, and TensorFlow takes seconds to leave.
+            shutdown_kernel="immediate",
+            kernel_manager_class=KernelManager,
+            on_cell_execute=started,
+            on_cell_executed=replied,
+        )
+    finally:
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.metadata.papermill.status = statuses.get(cell.id, "pending")
+        nbformat.write(notebook, os.path.join(job["folder"], "executed.ipynb"))
+    # Also for an error that is only shown, as that of a script in %run, to which the kernel replies "ok".
+    raise_for_execution_errors(notebook, None)
 
 
 def _die_with_the_run(sockets):
