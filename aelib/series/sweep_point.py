@@ -12,9 +12,7 @@ from aelib.series import document, results
 from aelib.series.execution import Plan, Stop, execute_notebook
 from aelib.series.spec import Notebook, load_series
 
-# No metric of a notebook depends on these parts of the package.
-PRIVATE = ("_files.py", "_processes.py", "_requirements.py", "_terminal.py")
-NOT_DIGESTED = ("series", "classroom", "__main__.py", "bundle.py", *PRIVATE)
+NOT_DIGESTED = ("series", "classroom")  # folders of the package on which no metric of a notebook depends
 MAX_EXECUTIONS = 3  # of a point whose worker process is killed, which says nothing about the point
 
 
