@@ -3,6 +3,7 @@
 import math
 import numbers
 import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -52,7 +53,7 @@ class TargetVerdict:
         return f"{metric} = {value} {'reached' if self.reached else 'missed'} its target {bound} by {gap}"
 
 
-def judge(metrics: dict, targets) -> list[TargetVerdict]:
+def judge(metrics: dict, targets: Iterable[Target]) -> list[TargetVerdict]:
     """Return a TargetVerdict per target, in the targets' order. metrics: {name: float}, finite or not."""
 
     def baseline(target):
@@ -69,7 +70,7 @@ def status_of(verdicts: list[TargetVerdict]) -> tuple[str, str | None]:
     return status, "; ".join(not_measured + missed) or None
 
 
-def check(notebook: str, metrics: dict, *, profile: str = "standard"):
+def check(notebook: str, metrics: dict, *, profile: str = "standard") -> None:
     """Show a notebook's metrics beside their targets, and refuse metrics that do not reach them.
 
     Called in the last code cell of a notebook of the series. Under `aelib run` it only shows and hands over the
@@ -109,7 +110,9 @@ def number(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def text_table(header, rows, paint=str, painted=-1) -> str:
+def text_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], paint: Callable[[str], str] = str, painted: int = -1
+) -> str:
     """Return rows of texts as lines of aligned columns, with `paint` applied to the texts of the column `painted`."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = []
