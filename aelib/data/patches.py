@@ -3,7 +3,10 @@
 No network is needed: the photographs are part of the installed packages. Their licenses are in data/README.md.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from aelib import _validation
 from aelib.data.files import DataError, ImageSet
@@ -41,7 +44,9 @@ def pictures() -> dict[str, np.ndarray]:
     return photographs
 
 
-def cut_patches(pictures, size: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def cut_patches(
+    pictures: Mapping[str, ArrayLike] | Sequence[ArrayLike], size: int, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut square patches at random positions, no position twice, the same number from every picture.
 
     Args:
@@ -58,17 +63,17 @@ def cut_patches(pictures, size: int, count: int, seed: int) -> tuple[np.ndarray,
     Raises:
         ValueError: the size is larger than a picture, or a picture has fewer positions than requested.
     """
-    pictures = map(np.asarray, pictures.values() if isinstance(pictures, dict) else pictures)
-    pictures = [picture[..., None] if picture.ndim == 2 else picture for picture in pictures]
-    if not pictures or any(p.ndim != 3 or p.shape[2] != pictures[0].shape[2] for p in pictures):
+    arrays = [np.asarray(each) for each in (pictures.values() if isinstance(pictures, Mapping) else pictures)]
+    arrays = [picture[..., None] if picture.ndim == 2 else picture for picture in arrays]
+    if not arrays or any(p.ndim != 3 or p.shape[2] != arrays[0].shape[2] for p in arrays):
         expected = "one or more arrays (height, width) or (height, width, channels), all with the same channels"
-        raise ValueError(f"pictures must be {expected}; received shapes {[p.shape for p in pictures]}")
-    size = _validation.integer(size, "size", maximum=min(min(picture.shape[:2]) for picture in pictures))
+        raise ValueError(f"pictures must be {expected}; received shapes {[p.shape for p in arrays]}")
+    size = _validation.integer(size, "size", maximum=min(min(picture.shape[:2]) for picture in arrays))
     count = _validation.integer(count, "count", minimum=0)
     rng = np.random.default_rng(_validation.seed(seed))
     cuts, labels = [], []
-    for index, picture in enumerate(pictures):
-        share = count // len(pictures) + (index < count % len(pictures))
+    for index, picture in enumerate(arrays):
+        share = count // len(arrays) + (index < count % len(arrays))
         windows = np.lib.stride_tricks.sliding_window_view(picture, (size, size), axis=(0, 1))
         positions = windows.shape[0] * windows.shape[1]
         if share > positions:
