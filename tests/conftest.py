@@ -1,6 +1,7 @@
 """The selection of tests, the summary of skipped ones, and shared fixtures."""
 
 import os
+import signal
 from collections import Counter
 
 import pytest
@@ -29,6 +30,12 @@ def passed_on(monkeypatch):
 
     monkeypatch.setattr(keras.Model, "fit", record)
     return seen
+
+
+def pytest_configure():
+    """Let the processes of the tests heed Ctrl-C: a shell starts what it runs in the background with it ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
