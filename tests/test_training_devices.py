@@ -18,7 +18,8 @@ if sys.argv[1] == "parallel":
 images = np.random.default_rng(0).random((int(sys.argv[2]), 28, 28, 1), "float32") ** 2
 model = initializers.data_dependent(models.lecture_autoencoder(), images)
 try:
-    history = training.fit(model, images, epochs=4, batch_size=int(sys.argv[3]), learning_rate=0.01, verbose=0).history
+    settings = {"epochs": 4, "batch_size": int(sys.argv[3]), "learning_rate": 0.01, "seed": 0, "verbose": 0}
+    history = training.fit(model, images, **settings).history
     print(json.dumps({"mse": history["mse"], "devices": len(model.trainable_weights[0].value.sharding.device_set)}))
 except ValueError as error:
     print(json.dumps(str(error)))
