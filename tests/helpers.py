@@ -27,6 +27,17 @@ def codes_like(*shape, seed=0):
     return images_like(shape[1:], shape[0], seed, 0.02, 0.98)
 
 
+def depth_to_space(values):
+    """Return (n, h, w, 4c) as (n, 2h, 2w, c), pixel by pixel: what the layer DepthToSpace must give."""
+    n, height, width, channels = values.shape[0], 2 * values.shape[1], 2 * values.shape[2], values.shape[3] // 4
+    out = np.empty((n, height, width, channels))
+    for row in range(height):
+        for column in range(width):
+            first = channels * (2 * (row % 2) + column % 2)
+            out[:, row, column] = values[:, row // 2, column // 2, first : first + channels]
+    return out
+
+
 def refusal(call, error=ValueError):
     """Return the message of the error that a call raises, which must be one line."""
     with pytest.raises(error) as caught:

@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from helpers import autoencoder, codes_like, gradient, images_like, refusal
+from helpers import autoencoder, codes_like, depth_to_space, gradient, images_like, refusal
 from keras import ops
 
 from aelib import corruption, layers, models, training
@@ -152,16 +152,6 @@ def test_output_shapes_are_known_before_a_call():
 
 
 # DepthToSpace
-
-
-def depth_to_space(values):
-    n, height, width, channels = values.shape[0], 2 * values.shape[1], 2 * values.shape[2], values.shape[3] // 4
-    out = np.empty((n, height, width, channels))
-    for row in range(height):
-        for column in range(width):
-            first = channels * (2 * (row % 2) + column % 2)
-            out[:, row, column] = values[:, row // 2, column // 2, first : first + channels]
-    return out
 
 
 @pytest.mark.backend

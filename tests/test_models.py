@@ -11,7 +11,7 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
-from helpers import dense_layers, images_like, refusal
+from helpers import dense_layers, depth_to_space, images_like, refusal
 from keras import layers, ops
 
 from aelib import metrics, models, training
@@ -92,16 +92,6 @@ def convolve(values, layer, kernel, bias=0.0):
     return activate(out, layer)
 
 
-def depth_to_space(values, *_):
-    n, height, width, channels = values.shape[0], 2 * values.shape[1], 2 * values.shape[2], values.shape[3] // 4
-    out = np.empty((n, height, width, channels))
-    for row in range(height):
-        for column in range(width):
-            first = channels * (2 * (row % 2) + column % 2)
-            out[:, row, column] = values[:, row // 2, column // 2, first : first + channels]
-    return out
-
-
 FORWARD = {
     "Flatten": lambda values, layer: values.reshape(len(values), -1),
     "Reshape": lambda values, layer: values.reshape(len(values), *layer.target_shape),
@@ -111,7 +101,7 @@ FORWARD = {
     "BatchNormalization": lambda values, layer, gamma, beta, mean, variance: (
         gamma * (values - mean) / np.sqrt(variance + layer.epsilon) + beta
     ),
-    "DepthToSpace": depth_to_space,
+    "DepthToSpace": lambda values, layer: depth_to_space(values),
 }
 
 
