@@ -51,6 +51,17 @@ def check_weights(weights: Any, y: np.ndarray, name: str) -> np.ndarray:
     return weights.reshape(len(y), *weights.shape[1:] or [1] * (y.ndim - 2))
 
 
+def check_validation_data(model: keras.Model, validation_data: Any) -> tuple:
+    """Return arrays (inputs, targets) or (inputs, targets, sample weights) for Keras's `fit`; raise ValueError."""
+    given = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+    if len(given) not in (2, 3):
+        raise ValueError(f"validation_data must be inputs, a pair or a dataset; received a tuple of {len(given)}")
+    inputs, targets, *weights = given
+    inputs, targets = check_pair(model, inputs, targets, ("validation_data", "the targets of validation_data"))
+    name = "the weights of validation_data"
+    return (inputs, targets, *(check_weights(weight, targets, name) for weight in weights if weight is not None))
+
+
 def _input_shape(model):
     try:
         shape = getattr(model, "encoder", model).input_shape

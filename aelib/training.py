@@ -14,7 +14,7 @@ from keras import layers
 from numpy.typing import ArrayLike
 
 from aelib import _deprecated, _validation
-from aelib._network import chain, check_pair, check_weights
+from aelib._network import chain, check_pair, check_validation_data, check_weights
 from aelib.callbacks import ProgressLines, RaiseOnNaN
 
 __getattr__ = _deprecated.renamed_names(
@@ -83,8 +83,12 @@ def recipe(
     }
 
 
+# On torch, Keras makes an optimizer that updates all weights at once, but not for a subclass of keras.optimizers.Adam.
+_Adam: Any = type(keras.optimizers.Adam()) if keras.backend.backend() == "torch" else keras.optimizers.Adam
+
+
 @keras.saving.register_keras_serializable("aelib")
-class ScheduledAdam(keras.optimizers.Adam):
+class ScheduledAdam(_Adam):
     """Adam that warns if a `fit` was not as long as its learning rate schedule; `recipe` creates one.
 
     Args:
@@ -181,15 +185,7 @@ def fit(
             data["sample_weight"] = check_weights(kwargs.pop("sample_weight"), y, "sample_weight")
         first = x[:batch_size], y[:batch_size]
     if validation_data is not None and not _is_dataset(validation_data):
-        given = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        if len(given) not in (2, 3):
-            raise ValueError(f"validation_data must be inputs, a pair or a dataset; received a tuple of {len(given)}")
-        inputs, targets, *weights = given
-        names = ("validation_data", "the targets of validation_data")
-        inputs, targets = check_pair(model, inputs, targets, names)
-        name = "the weights of validation_data"
-        weights = [check_weights(weight, targets, name) for weight in weights if weight is not None]
-        validation_data = (inputs, targets, *weights)
+        validation_data = check_validation_data(model, validation_data)
     if seed is not None:
         keras.utils.set_random_seed(_validation.seed(seed))
     batches = kwargs.get("steps_per_epoch") or _batches_per_epoch(x, batch_size)
