@@ -172,7 +172,7 @@ class Autoencoder(keras.Model):
     def call(self, images, training=None):
         code = self.encoder(images, training=training)
         if self.penalty is not None:
-            code = self.penalty(code)
+            code = self.penalty(code, training=training)
         return self.decoder(code, training=training)
 
     def encode(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:

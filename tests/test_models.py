@@ -353,6 +353,20 @@ def test_penalty_reaches_the_training_loss_and_leaves_the_reconstruction_alone()
     assert history["loss"][0] == pytest.approx(error + penalty, rel=1e-5)
 
 
+@pytest.mark.backend
+def test_a_penalty_is_told_whether_the_network_is_in_training():
+    class ScaledInTraining(layers.Layer):
+        def call(self, codes, training=False):
+            return 3 * codes if training else codes
+
+    model = randomize(dense_net(penalty=ScaledInTraining()))
+    images = images_like((8, 8, 1), count=10)
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    error = model.fit(images, images, batch_size=10, verbose=0).history["loss"][0]
+    assert error == pytest.approx(metrics.mse(images, model.decode(3 * model.encode(images))), rel=1e-5)
+    assert error != pytest.approx(metrics.mse(images, model.reconstruct(images)), rel=1e-3)
+
+
 # Files
 
 

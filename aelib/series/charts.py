@@ -10,10 +10,10 @@ WIDTH, HEIGHT, EDGE = 180, 26, 8
 def target_chart(judged):
     """Where a value lies beside its target and its baseline: dot, bar and diamond on one line; green is reached."""
     value = judged.value if judged.measured else None
-    numbers = [x for x in (value, judged.target.bound, judged.baseline) if x is not None and math.isfinite(x)]
+    numbers = [x for x in (value, judged.target, judged.baseline) if x is not None and math.isfinite(x)]
     place = _scale(numbers)
-    middle, goal = HEIGHT / 2, place(judged.target.bound)
-    left, right = (0, goal) if judged.target.op == "<=" else (goal, WIDTH)
+    middle, goal = HEIGHT / 2, place(judged.target)
+    left, right = (0, goal) if judged.op == "<=" else (goal, WIDTH)
     parts = [
         f'<rect class="goal" x="{left:.1f}" y="4" width="{right - left:.1f}" height="{HEIGHT - 8}"/>',
         f'<path class="axis" d="M0 {middle}H{WIDTH}"/>',

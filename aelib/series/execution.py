@@ -70,8 +70,10 @@ def _run_worker(folder, parameters, environment, record, stop, deadline, on_cell
     # Not in `folder`: the path of a socket is short, and not every disk can hold one.
     sockets = tempfile.TemporaryDirectory(prefix="aelib-", ignore_cleanup_errors=True)
     job = {"folder": str(folder), "sockets": sockets.name, "parameters": parameters}
-    with sockets, open(folder / "worker.log", "wb") as log:
-        worker = subprocess.Popen(
+    with (
+        sockets,
+        open(folder / "worker.log", "wb") as log,
+        subprocess.Popen(
             [sys.executable, "-m", "aelib.series.worker", json.dumps(job)],
             stdin=subprocess.PIPE,  # never written to: the worker ends when this end of it is closed
             stdout=subprocess.PIPE,
@@ -79,7 +81,8 @@ def _run_worker(folder, parameters, environment, record, stop, deadline, on_cell
             cwd=folder / "work",
             env=environment,
             start_new_session=True,
-        )
+        ) as worker,
+    ):
         end = inf if deadline is None else begin + deadline
         watcher = threading.Thread(target=_end_in_time, args=(worker, token, stop, end, record, finished))
         watcher.start()
@@ -101,8 +104,6 @@ def _run_worker(folder, parameters, environment, record, stop, deadline, on_cell
             worker.wait()
             # The kernel may have been started between the search and the end of the worker.
             kill_process_tree(worker.pid, token)
-            worker.stdin.close()
-            worker.stdout.close()
             record.seconds = monotonic() - begin
     record.log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[-1]
 

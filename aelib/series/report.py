@@ -44,7 +44,7 @@ def index_html(run, cards, runs, statements):
             number=number,
             chart=charts.target_chart,
             drift=lambda name, judged: charts.history_chart(
-                judged.target.metric, comparable_values(runs, name, judged.target.metric), judged.target.bound
+                judged.metric, comparable_values(runs, name, judged.metric), judged.target
             ),
             earlier=lambda name: runs_of(runs, name)[:-1][::-1],
         )

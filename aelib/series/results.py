@@ -4,7 +4,7 @@ import json
 import math
 import platform
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -63,14 +63,8 @@ def as_json(run: Run) -> dict:
 def entry(outcome: Outcome) -> dict:
     """Return the entry of one notebook in results.json."""
     targets = [
-        {
-            "metric": verdict.target.metric,
-            "op": verdict.target.op,
-            "target": verdict.target.bound,
-            "value": _finite(verdict.value),
-            "baseline": _finite(verdict.baseline),
-            "reached": verdict.reached,
-        }
+        asdict(verdict)
+        | {"value": _finite(verdict.value), "baseline": _finite(verdict.baseline), "reached": verdict.reached}
         for verdict in outcome.targets
     ]
     fields = ("name", "status", "cause", "cell", "seconds", "parameters", "metrics")
@@ -85,7 +79,7 @@ def junit_xml(run: Run) -> str:
         cases = [("executes", outcome.seconds, kinds.get(outcome.status, "error"), outcome.cause, outcome.status)]
         for verdict in outcome.targets:
             kind = None if verdict.reached else "failure" if verdict.measured else "skipped"
-            cases.append((verdict.target.metric, 0, kind, str(verdict), "TargetMissed"))
+            cases.append((verdict.metric, 0, kind, str(verdict), "TargetMissed"))
         kinds = [kind for _, _, kind, _, _ in cases]
         counts = {"errors": "error", "failures": "failure", "skipped": "skipped"}
         counts = {name: str(kinds.count(kind)) for name, kind in counts.items()} | {"tests": str(len(cases))}

@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
-from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from tqdm import tqdm
 
@@ -25,6 +25,8 @@ from aelib.series.verdict import judge, number, status_of
 
 STORE = ".points"  # folder of the finished points, so that an interrupted sweep can continue
 MAX_POINTS = 1_000_000
+# Environment for the import of Dask: a user's own configuration is not for a sweep, and a broken one ends the import.
+NO_DASK_CONFIGURATION = {"HOME": os.devnull, "DASK_ROOT_CONFIG": os.devnull}
 RANGE = re.compile(r"([0-9]{1,6})\.\.([0-9]{1,6})")
 
 
@@ -144,7 +146,8 @@ def _dask(scheduler):
     """Yield an executor on a Dask cluster, and its function."""
     try:
         # Certificates have no other place than the user's configuration of Dask; nothing else in it concerns a sweep.
-        with nullcontext() if scheduler.startswith(("tls:", "wss:")) else _default_configuration_of_dask():
+        encrypted = scheduler.startswith(("tls:", "wss:"))
+        with nullcontext() if encrypted else patch.dict(os.environ, NO_DASK_CONFIGURATION, clear=True):
             from distributed import Client
         for logger in ("distributed", "distributed.client"):
             logging.getLogger(logger).setLevel(logging.CRITICAL)
@@ -156,22 +159,6 @@ def _dask(scheduler):
             raise UsageError(f"the scheduler at {scheduler} has no worker")
         # Not pure: the result of an earlier sweep in the same scheduler must not stand for this one's.
         yield client.get_executor(pure=False), execute_point_on_dask
-
-
-@contextmanager
-def _default_configuration_of_dask():
-    """Hide the user's configuration of Dask while it is imported; broken, it would end the import."""
-    environment = dict(os.environ)
-    with TemporaryDirectory() as empty:
-        for name in environment:
-            if name.startswith("DASK_"):
-                del os.environ[name]
-        os.environ |= {"HOME": empty, "DASK_ROOT_CONFIG": empty}
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ |= environment
 
 
 def _stored(store, point, targets):

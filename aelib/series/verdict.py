@@ -19,9 +19,11 @@ class TargetMissed(AssertionError):
 
 @dataclass(frozen=True)
 class TargetVerdict:
-    """A target with the measured value and baseline, either of which is None where the metric is missing."""
+    """A target as results.json has it: the bound, and the measured value and baseline, None where one is missing."""
 
-    target: Target
+    metric: str
+    op: str
+    target: float
     value: float | None
     baseline: float | None
 
@@ -33,33 +35,33 @@ class TargetVerdict:
     @property
     def reached(self) -> bool:
         """Whether the value is finite and on the right side of the bound."""
-        value, bound = self.value, self.target.bound
-        if value is None or not math.isfinite(value):
+        if self.value is None or not math.isfinite(self.value):
             return False
-        return bool(value <= bound if self.target.op == "<=" else value >= bound)
+        return bool(self.value <= self.target if self.op == "<=" else self.value >= self.target)
 
     @property
     def row(self) -> tuple[str, ...]:
         """The cells of a table with COLUMNS."""
-        target = f"{'≤' if self.target.op == '<=' else '≥'} {number(self.target.bound)}"
+        target = f"{'≤' if self.op == '<=' else '≥'} {number(self.target)}"
         reached = "yes" if self.reached else "NO"
-        return self.target.metric, number(self.value), target, number(self.baseline), reached
+        return self.metric, number(self.value), target, number(self.baseline), reached
 
     def __str__(self):
-        metric, value, bound = self.target.metric, number(self.value), f"{self.target.op} {number(self.target.bound)}"
+        value, bound = number(self.value), f"{self.op} {number(self.target)}"
         if not self.measured:
-            return f"{metric} is {value or 'missing'}; the target is {bound}"
-        gap = number(abs(self.value - self.target.bound))
-        return f"{metric} = {value} {'reached' if self.reached else 'missed'} its target {bound} by {gap}"
+            return f"{self.metric} is {value or 'missing'}; the target is {bound}"
+        gap = number(abs(self.value - self.target))
+        return f"{self.metric} = {value} {'reached' if self.reached else 'missed'} its target {bound} by {gap}"
 
 
 def judge(metrics: dict, targets: Iterable[Target]) -> list[TargetVerdict]:
     """Return a TargetVerdict per target, in the targets' order. metrics: {name: float}, finite or not."""
 
-    def baseline(target):
-        return metrics.get(target.baseline) if isinstance(target.baseline, str) else target.baseline
+    def verdict(target):
+        baseline = metrics.get(target.baseline) if isinstance(target.baseline, str) else target.baseline
+        return TargetVerdict(target.metric, target.op, target.bound, metrics.get(target.metric), baseline)
 
-    return [TargetVerdict(target, metrics.get(target.metric), baseline(target)) for target in targets]
+    return [verdict(target) for target in targets]
 
 
 def status_of(verdicts: list[TargetVerdict]) -> tuple[str, str | None]:
@@ -135,7 +137,7 @@ def read_record(data: dict) -> dict[str, float]:
 
 
 def _show(verdicts, metrics, record):
-    targeted = {verdict.target.metric for verdict in verdicts}
+    targeted = {verdict.metric for verdict in verdicts}
     rows = [verdict.row for verdict in verdicts]
     rows += [(name, number(value), "", "", "") for name, value in metrics.items() if name not in targeted]
     text = text_table(COLUMNS, rows)
