@@ -84,9 +84,9 @@ def _run_options(command):
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
 def list_(notebooks):
     """Show notebooks (all by default) with their parameters, profiles and targets."""
-    from aelib.series import listing, selection, spec
+    from aelib.series import catalog, spec
 
-    terminal.echo(listing.text(selection.select_notebooks(spec.load_series(), notebooks)))
+    terminal.echo(catalog.describe(catalog.select_notebooks(spec.load_series(), notebooks)))
 
 
 @cli.command(cls=RequiringCommand, extra="run", systems="Linux, macOS or WSL")

@@ -18,8 +18,8 @@ from throwaway import Finished, check, make_series, run, start
 import aelib
 from aelib import __main__ as command
 from aelib import _requirements, _terminal
-from aelib.series import listing, results, sweep_table
-from aelib.series.selection import select_notebooks
+from aelib.series import catalog, results, sweep_table
+from aelib.series.catalog import select_notebooks
 from aelib.series.spec import Target, UsageError, load_series
 from aelib.series.verdict import judge
 
@@ -197,7 +197,7 @@ def test_list_shows_parameters_profiles_and_targets(aelib_command):
 def test_list_shows_every_notebook_of_the_series_with_help_within_80_columns(monkeypatch):
     monkeypatch.delenv("AELIB_NOTEBOOKS", raising=False)
     notebooks = load_series()
-    text = listing.text(notebooks.values())
+    text = catalog.describe(notebooks.values())
     assert max(map(len, text.split("\n"))) <= 80
     joined = " ".join(text.split())
     for notebook in notebooks.values():

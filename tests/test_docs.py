@@ -14,7 +14,7 @@ import yaml
 
 from aelib import __version__
 from aelib.__main__ import cli
-from aelib.series.selection import select_notebooks
+from aelib.series.catalog import select_notebooks
 from aelib.series.spec import load_series
 
 ROOT = Path(__file__).parents[1]

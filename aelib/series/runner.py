@@ -14,10 +14,10 @@ from time import monotonic
 
 from aelib._files import output_folder, scratch_folder, write_atomically
 from aelib.series import document, equations, page, report, results
+from aelib.series.catalog import select_notebooks
 from aelib.series.execution import Stop, execute_notebook
 from aelib.series.outcome import ExecutionRecord, Plan, outcome_of
 from aelib.series.progress import Progress
-from aelib.series.selection import select_notebooks
 from aelib.series.spec import PROFILES, UsageError, check_data, check_given, load_series
 
 BACKENDS = ("tensorflow", "jax", "torch")
