@@ -153,16 +153,13 @@ def sweep(notebook, grids, profile, backend, given, deadline, workers, scheduler
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 def data(names):
     """Download and verify the named data sets; without a name, list them."""
-    from aelib.data import NAMES, DataError, describe, fetch
+    from aelib.data import NAMES, describe, fetch
 
     for name in names:
         if name not in NAMES:
             raise click.UsageError(f"no data set {name!r}; available: {', '.join(NAMES)}")
-    try:
-        for name in names or NAMES:
-            terminal.echo(fetch(name) if names else describe(name))
-    except DataError as error:
-        raise click.UsageError(str(error)) from error
+    for name in names or NAMES:
+        terminal.echo(fetch(name) if names else describe(name))
 
 
 @cli.command(cls=RequiringCommand, extra="run", module="aelib.classroom.release")

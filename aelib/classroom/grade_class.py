@@ -21,7 +21,8 @@ from aelib.classroom import assignment as assignments
 from aelib.classroom import bubblewrap, gradebook, grader
 from aelib.classroom.sandbox import Limits
 from aelib.classroom.submissions import collect, notebook_names
-from aelib.series.spec import UsageError, check_data
+from aelib.data.files import folder as data_folder
+from aelib.series.spec import UsageError
 
 STORE = ".grades"  # folder of finished grades, from which an interrupted run continues
 
@@ -34,7 +35,7 @@ def grade_class(path: str | Path, name: str | None, out: str | Path, jobs: int, 
     """
     assignment = assignments.load(name or _recognized_name(path))
     submissions = collect(path, assignment)
-    check_data()
+    data_folder()  # raises UsageError where it is missing
     if not limits.trusted and (problem := bubblewrap.problem()):
         raise UsageError(f"no sandbox for the submissions: {problem}; --trust-submissions runs them without one")
     with output_folder(out) as folder:

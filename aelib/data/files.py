@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_dir
 
+from aelib._errors import UsageError
 from aelib._paths import IN_CHECKOUT, repository_file
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -21,7 +22,7 @@ CIFAR10 = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ALTERNATIVES = "or set AELIB_DATA to a folder with a good copy, or use mnist-5k, which needs no network"
 
 
-class DataError(ValueError):
+class DataError(UsageError):
     """Data that cannot be used: one line with the file, what is wrong with it, and what to do."""
 
     def __init__(self, message: str):

@@ -13,12 +13,14 @@ from pathlib import Path
 from time import monotonic
 
 from aelib._files import output_folder, scratch_folder, write_atomically
+from aelib.data import NAMES, fetch
+from aelib.data.files import folder as data_folder
 from aelib.series import document, equations, page, report, results
 from aelib.series.catalog import select_notebooks
 from aelib.series.execution import Stop, execute_notebook
 from aelib.series.outcome import ExecutionRecord, Plan, outcome_of
 from aelib.series.progress import Progress
-from aelib.series.spec import PROFILES, UsageError, check_data, check_given, load_series
+from aelib.series.spec import PROFILES, UsageError, check_given, load_series
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -84,7 +86,9 @@ def _plan_of(notebook, parameters):
         names = ", ".join(sorted(differing))
         raise UsageError(f"{notebook.name}: its `parameters` cell and series.toml differ in {names}")
     equations.check_equations(source, notebook.name)
-    check_data(parameters.get("dataset"))
+    data_folder()
+    if parameters.get("dataset") in NAMES:
+        fetch(parameters["dataset"])
     return Plan(notebook, source, parameters)
 
 

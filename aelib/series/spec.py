@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aelib._errors import UsageError
 from aelib._paths import repository_file
 
 PROFILES = ("quick", "standard", "full")
@@ -21,10 +22,6 @@ TYPES: dict[str, tuple[str, str, Callable]] = {
     "str": ("a text", r"(?s:.*)", str),
     "bool": ("true or false", r"(?i:true|false)", lambda text: text.lower() == "true"),
 }
-
-
-class UsageError(ValueError):
-    """A mistake of the caller, reported in one line before any kernel starts."""
 
 
 class SpecError(UsageError):
@@ -137,20 +134,6 @@ def load_series(folder=None) -> dict[str, Notebook]:
     except ValueError as error:
         raise SpecError(f"{path} is not TOML: {error}") from None
     return {name: _notebook(name, table, folder) for name, table in tables.items()}
-
-
-def check_data(dataset=None):
-    """Raise UsageError for a data folder that is missing and for a data set that cannot be had."""
-    # Imported here, so that help need not wait for NumPy.
-    from aelib.data import NAMES, DataError, fetch
-    from aelib.data.files import folder
-
-    try:
-        folder()
-        if dataset in NAMES:
-            fetch(dataset)
-    except DataError as error:
-        raise UsageError(str(error)) from None
 
 
 def check_given(notebooks, given):
