@@ -25,7 +25,7 @@ from aelib.series.verdict import judge, number, status_of
 
 STORE = ".points"  # folder of the finished points, so that an interrupted sweep can continue
 MAX_POINTS = 1_000_000
-# Environment for the import of Dask: a user's own configuration is not for a sweep, and a broken one ends the import.
+# For the import of Dask: a user's own configuration is not for a sweep, and a broken one would end the import.
 NO_DASK_CONFIGURATION = {"HOME": os.devnull, "DASK_ROOT_CONFIG": os.devnull}
 RANGE = re.compile(r"([0-9]{1,6})\.\.([0-9]{1,6})")
 
@@ -147,7 +147,9 @@ def _dask(scheduler):
     try:
         # Certificates have no other place than the user's configuration of Dask; nothing else in it concerns a sweep.
         encrypted = scheduler.startswith(("tls:", "wss:"))
-        with nullcontext() if encrypted else patch.dict(os.environ, NO_DASK_CONFIGURATION, clear=True):
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("DASK_")}
+        plain |= NO_DASK_CONFIGURATION
+        with nullcontext() if encrypted else patch.dict(os.environ, plain, clear=True):
             from distributed import Client
         for logger in ("distributed", "distributed.client"):
             logging.getLogger(logger).setLevel(logging.CRITICAL)
