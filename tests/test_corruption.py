@@ -39,9 +39,11 @@ def test_nothing_is_degraded_by_an_amount_of_zero(name):
 
 
 @each_random
-def test_half_and_seed_zero_are_the_defaults(name):
-    images = color()
-    np.testing.assert_array_equal(RANDOM[name](images), RANDOM[name](images, 0.5, seed=0))
+def test_half_and_seed_zero_are_the_defaults_and_arguments_may_be_named(name):
+    images, amount = color(), "stddev" if name == "gaussian" else "probability"
+    expected = RANDOM[name](images, 0.5, seed=0)
+    np.testing.assert_array_equal(RANDOM[name](images), expected)
+    np.testing.assert_array_equal(RANDOM[name](images=images, **{amount: 0.5}, seed=0), expected)
 
 
 def test_gaussian_noise_is_the_draw_of_numpy_clipped():
@@ -82,6 +84,16 @@ def test_salt_and_pepper_are_equally_frequent_and_leave_the_rest():
     rest = ~pepper & ~salt
     np.testing.assert_array_equal(degraded[rest], images[rest])
     assert set(np.unique(corruption.salt_and_pepper(images, 1))) == {0, 1}
+
+
+def test_a_pixel_is_set_where_the_draw_of_numpy_is_below_the_probability():
+    images = color()
+    drawn = np.random.default_rng(3).random((40, 8, 12, 1), dtype="float32")
+    one = float(drawn[drawn < 0.5][0])  # a draw that equals the probability is not below it
+    np.testing.assert_array_equal(corruption.masking(images, one, seed=3), np.where(drawn < one, 0, images))
+    for probability in (one, 2 * one):
+        expected = np.where(drawn < probability / 2, 0, np.where(drawn < probability, 1, images))
+        np.testing.assert_array_equal(corruption.salt_and_pepper(images, probability, seed=3), expected)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4, np.int64(2)])

@@ -63,7 +63,7 @@ def test_pixels_that_are_always_black_or_white_get_a_finite_bias():
 
 def test_a_seed_repeats_the_draw_and_another_one_changes_it():
     first, again, default, other = (
-        initializers.data_dependent(autoencoder(), blobs(), **given).get_weights()
+        initializers.data_dependent(model=autoencoder(), images=blobs(), **given).get_weights()
         for given in ({"seed": 0}, {"seed": 0}, {}, {"seed": 1})
     )
     for a, b, c, d in zip(first, again, default, other, strict=True):
@@ -72,13 +72,20 @@ def test_a_seed_repeats_the_draw_and_another_one_changes_it():
         assert not np.isclose(a, d).all()
 
 
-@pytest.mark.parametrize("images", [np.full((9, *SHAPE), 0.5, "f4"), blobs(1)])
+def test_images_that_vary_little_are_taken():
+    images = 1e-6 * images_like((17, 17, 1), count=50)
+    model = initializers.data_dependent(autoencoder((17, 17, 1)), images)
+    kernel, bias = weights_of(model)[0]
+    assert (images.reshape(50, -1).astype("float64") @ kernel + bias).std() == pytest.approx(2, rel=1e-3)
+
+
+@pytest.mark.parametrize("images", [np.full((9, *SHAPE), 0.5, "f4"), np.zeros((9, *SHAPE)), blobs(1)])
 def test_images_that_do_not_vary_are_refused_and_the_weights_stay(images):
     model = autoencoder()
     model(images)
     before = model.get_weights()
     message = refusal(lambda: initializers.data_dependent(model, images))
-    assert message.startswith("images must vary; received ")
+    assert message.startswith("images must vary; received ") and message.endswith(repr(dense_layers(model)[0].name))
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -137,8 +144,10 @@ def test_models_that_are_no_chain_of_dense_layers_with_biases_are_refused():
     branched = keras.Model(entrance, layers.Reshape(SHAPE)(both), name="branched")
     expected = "model must be a chain of layers from images to images; {!r} is not"
     assert refusal(lambda: initializers.data_dependent(branched, blobs())) == expected.format("branched")
-    encoder = models.mlp_encoder(SHAPE, 3, ())
-    assert refusal(lambda: initializers.data_dependent(encoder, blobs())) == expected.format(encoder.name)
+    for latent_dim in (3, 65):  # fewer numbers than pixels, and more
+        encoder = models.mlp_encoder(SHAPE, latent_dim, ())
+        message = refusal(lambda encoder=encoder: initializers.data_dependent(encoder, blobs()))
+        assert message == expected.format(encoder.name)
 
 
 def test_a_model_that_skips_a_layer_is_no_chain_though_its_layers_fit_one_another():
@@ -148,3 +157,12 @@ def test_a_model_that_skips_a_layer_is_no_chain_though_its_layers_fit_one_anothe
 
     model = Skipping(models.mlp_encoder(SHAPE, 64, ()), models.mlp_decoder(SHAPE, 64, ()))
     assert "is not" in refusal(lambda: initializers.data_dependent(model, images_like()))
+
+
+def test_a_chain_whose_model_differs_from_its_layers_by_rounding_is_taken():
+    class Rounding(models.Autoencoder):
+        def call(self, images, training=None):
+            return super().call(images) + 2e-6
+
+    model = Rounding(models.mlp_encoder(SHAPE, 3, ()), models.mlp_decoder(SHAPE, 3, ()))
+    assert initializers.data_dependent(model, images_like()) is model

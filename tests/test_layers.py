@@ -79,6 +79,7 @@ def test_unrolled_encoder_refuses_what_does_not_fit_its_dictionary():
     assert message.startswith("dictionary must be an aelib.layers.Dictionary; received <Dense")
     message = refusal(lambda: layers.UnrolledEncoder(layers.Dictionary(9), 4, 2).build((None, 8)))
     assert message == "x must have 9 entries; received 8"
+    assert refusal(lambda: layers.UnrolledEncoder(layers.Dictionary(9), 4, 2).build((None, 8, 10))).endswith("10")
 
 
 @pytest.mark.backend
@@ -114,6 +115,18 @@ def test_unrolled_encoder_computes_what_numpy_computes():
     for _ in range(2):
         codes = keep_largest(codes + 0.5 * (x - codes @ D) @ D.T, 3)
     np.testing.assert_allclose(found, codes, atol=1e-5)
+
+
+def test_a_dictionary_and_an_unrolled_encoder_work_along_the_last_axis():
+    # More than 256 features: Python keeps one object for each smaller number, so `is` would do for `==`.
+    dictionary = layers.Dictionary(300)
+    encoder = layers.UnrolledEncoder(dictionary, 12, 3)
+    x = np.random.default_rng(0).normal(size=(5, 2, 300)).astype("float32")
+    codes = to_numpy(encoder(x))
+    np.testing.assert_allclose(codes.reshape(10, 12), to_numpy(encoder(x.reshape(10, 300))), atol=1e-5)
+    other = layers.Dictionary(9)
+    found = to_numpy(other(codes))
+    np.testing.assert_allclose(found.reshape(10, 9), codes.reshape(10, 12) @ to_numpy(other.atoms), atol=1e-5)
 
 
 def test_an_unrolled_encoder_takes_three_steps_unless_told_otherwise():
@@ -186,6 +199,19 @@ def test_a_penalty_that_is_no_regularizer_is_refused(wrong):
     assert message.endswith(repr(wrong))
 
 
+def test_a_model_computes_its_penalty_once_when_it_is_first_called():
+    # Keras first traces a model that contains an unbuilt layer.
+    calls = []
+
+    class Counting(L1Sparsity):
+        def __call__(self, codes):
+            calls.append(codes)
+            return super().__call__(codes)
+
+    autoencoder(penalty=layers.SparsityPenalty(Counting(1)))(images_like())
+    assert len(calls) == 1
+
+
 # Noise: fresh in each call in training
 
 NOISE = {
@@ -238,6 +264,17 @@ def test_an_amount_of_zero_degrades_nothing_and_the_default_is_that_of_the_funct
 
 
 @pytest.mark.backend
+@pytest.mark.parametrize(("drawn", "probability", "salt"), [(0, 0, 0.25), (0.5, 0.5, 0.25), (0.5, 1, 1)])
+def test_a_pixel_is_set_where_its_draw_is_below_the_probability_not_equal(drawn, probability, salt, monkeypatch):
+    # The smallest draw is 0, and a probability of 0 must not set that pixel.
+    monkeypatch.setattr(keras.random, "uniform", lambda shape, **_: ops.full(shape, drawn, "float32"))
+    images = np.full((2, 4, 4, 3), 0.25, "float32")
+    masked = layers.MaskingNoise(probability)(images, training=True)
+    np.testing.assert_array_equal(to_numpy(masked), 0.25 if drawn == probability else 0)
+    np.testing.assert_array_equal(to_numpy(layers.SaltAndPepperNoise(probability)(images, training=True)), salt)
+
+
+@pytest.mark.backend
 @each_noise
 def test_a_seed_repeats_the_noise_of_a_layer(name):
     make, images = NOISE[name][1], images_like((8, 12, 3))
@@ -266,6 +303,7 @@ def test_a_bad_seed_is_named_and_shown(name, seed):
     assert message == f"seed must be an integer from 0 to 4,294,967,295; received {seed!r}"
 
 
+@pytest.mark.backend
 def test_layers_that_xla_makes_slower_on_tensorflow_say_so():
     on_tensorflow = keras.backend.backend() == "tensorflow"
     slower = [layers.TopK(1), layers.UnrolledEncoder(layers.Dictionary(2), 2, 1), layers.MaskingNoise()]

@@ -104,11 +104,14 @@ def test_explained_variance_is_that_of_pca_and_the_weighted_r2_of_scikit_learn()
     assert metrics.explained_variance(data, other) == pytest.approx(expected, rel=1e-9)
     images, others = data.reshape(50, 2, 2, 2), other.reshape(50, 2, 2, 2)
     assert metrics.explained_variance(images, others) == pytest.approx(expected, rel=1e-9)
+    assert metrics.explained_variance(0.01 * data, 0.01 * other) == pytest.approx(expected, rel=1e-9)
 
 
 def test_explained_variance_needs_data_that_vary():
     with pytest.raises(ValueError, match="y_true must vary; received 4 equal entries"):
         metrics.explained_variance(np.ones((4, 3)), np.zeros((4, 3)))
+    unknown = np.full((4, 3), np.nan)
+    assert refusal(lambda: metrics.explained_variance(unknown, np.ones((4, 3)))).startswith("y_true must ")
 
 
 def test_active_fraction_counts_entries_whose_size_is_above_the_threshold():

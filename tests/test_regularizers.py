@@ -67,11 +67,19 @@ def test_gradient_of_a_penalty_is_what_finite_differences_give(kind):
 
 
 @pytest.mark.parametrize(
-    ("reverse", "q", "cost"),
-    [(False, 0.5, 0.511), (True, 0.5, 0.368), (False, 0.0, 0.105), (False, 0.1, 0.0), (True, 0.1, 0.0)],
+    ("rho", "reverse", "q", "cost"),
+    [
+        (0.9, False, 0.5, 0.511),
+        (0.9, True, 0.5, 0.368),
+        (0.9, False, 0.0, 0.105),
+        (0.9, False, 0.1, 0.0),
+        (0.9, True, 0.1, 0.0),
+        (0.25, False, 0.5, 0.144),
+        (0.25, True, 0.5, 0.131),
+    ],
 )
-def test_kl_of_one_unit_costs_what_the_convention_of_the_lecture_says(reverse, q, cost):
-    penalty = regularizers.KLSparsity(1, 0.9, reverse=reverse)
+def test_kl_of_one_unit_costs_what_the_convention_of_the_lecture_says(rho, reverse, q, cost):
+    penalty = regularizers.KLSparsity(1, rho, reverse=reverse)
     assert value(penalty(np.full((4, 1), q, "float32"))) == pytest.approx(cost, abs=6e-4)
 
 
