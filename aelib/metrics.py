@@ -84,8 +84,9 @@ def explained_variance(y_true: ArrayLike, y_pred: ArrayLike) -> float:
         y_pred: the same shape.
 
     Raises:
-        ValueError: for shapes that differ, empty arrays, or samples that are all equal.
+        ValueError: for shapes that differ, empty arrays, values that are not finite, or samples that are all equal.
     """
+    y_true = _validation.numeric(y_true, "y_true", "float64", finite=True)
     y_true, y_pred = _validation.pair(y_true, y_pred)
     total = np.sum((y_true - y_true.mean(0)) ** 2)
     if not total > 0:
