@@ -408,6 +408,7 @@ def test_a_recipe_out_of_range_is_refused_with_what_was_received(wrong):
     assert message.startswith(f"{name} must be ") and message.endswith(f"received {value!r}")
 
 
+@pytest.mark.backend
 def test_the_recipe_updates_weights_in_the_way_that_keras_made_for_the_backend():
     assert isinstance(training.recipe(steps=1)["optimizer"], type(keras.optimizers.Adam()))
 
