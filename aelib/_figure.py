@@ -62,7 +62,7 @@ class Picture(Figure):
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         png, width = self._png()
-        if width > 1.01 * MAX_WIDTH * DPI:  # something outside the axes, for which they make room
+        if width > 1.01 * MAX_WIDTH * DPI:  # something outside the axes, for which they leave space
             self.set_figwidth(max(1.0, self.get_figwidth() - (width / DPI - MAX_WIDTH)))
             png, width = self._png()
         # A point of print is then one on the screen, where 96 pixels are an inch.

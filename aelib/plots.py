@@ -182,14 +182,14 @@ def _image_axes(images, columns, count, titles, labels, size, alt):
     titles = [str(title) for title in titles] if titles is not None else [""] * count
     if len(titles) != count:
         raise ValueError(f"titles must be {count}, one for each image; received {len(titles)}")
-    # Long labels on two lines leave the images more room; a formula cannot be broken.
+    # Long labels on two lines leave the images more space; a formula cannot be broken.
     labels = [label if "$" in label else textwrap.fill(label, 12, break_long_words=False) for label in labels]
     space = MAX_WIDTH - _text_width("\n".join(labels).split("\n"))
     width = min(validation.number(size, "size", bounds="(]"), space / columns)
     longest = _text_width(titles)
     tilted = longest > width * min(np.diff(np.flatnonzero(titles)), default=columns)
     height = 0.7 * longest if tilted else 0.2
-    if tilted:  # the last one needs room at its right
+    if tilted:  # the last one needs space at its right
         width = min(width, (space - height) / (columns - 0.5))
     turn = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"} if tilted else {}
     heights = [width * image.shape[0] / image.shape[1] for image in images[::columns]]
