@@ -5,8 +5,9 @@ import ast
 import pytest
 from throwaway import TABLE, check, make_series
 
-from aelib.series import document, runner, spec
-from aelib.series.spec import Parameter, SpecError, UsageError, load_series, series_folder
+from aelib.series import check_parameters, document, parameters, runner
+from aelib.series.parameters import Parameter
+from aelib.series.spec import SpecError, UsageError, load_series, series_folder
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ def test_a_number_without_bounds_is_finite_and_a_number_all_the_same(value):
 @pytest.fixture
 def renamed(tmp_path, monkeypatch):
     """A series whose parameter `rate` was formerly called `pace`."""
-    spec.warn_of_former_name.cache_clear()
+    parameters.warn_of_former_name.cache_clear()
     folder = make_series(tmp_path / "series", {"one": [check()]})
     table = (folder / "series.toml").read_text(encoding="utf-8")
     table = table.replace('rate = { type = "float"', 'rate = { type = "float", formerly = "pace"')
@@ -141,3 +142,36 @@ def test_a_former_name_is_checked_as_the_present_one(renamed):
         runner.plan(["one"], "standard", "tensorflow", [("pace", "11")])
     with pytest.raises(UsageError, match="parameter rate is given 2 times"):
         runner.plan(["one"], "standard", "tensorflow", [("pace", "1"), ("rate", "2")])
+
+
+@pytest.mark.parametrize(
+    ("values", "given"),
+    [
+        ({"seed": 101}, ("seed", "101")),
+        ({"seed": 0, "rate": 0}, ("rate", "0")),
+        ({"rate": float("nan")}, ("rate", "nan")),
+        ({"kind": "even"}, ("kind", "even")),
+        ({"profile": "slow"}, None),
+    ],
+)
+def test_by_hand_a_parameter_is_refused_in_the_words_of_the_command_line(renamed, values, given):
+    with pytest.raises(UsageError) as command_line:
+        runner.plan(["one"], "standard" if given else "slow", "tensorflow", [given] if given else [])
+    with pytest.raises(ValueError) as by_hand:
+        check_parameters("one", {"print": print, "profile": "standard"} | values)
+    assert str(by_hand.value) == str(command_line.value)
+
+
+def test_by_hand_allowed_parameters_pass_and_other_names_are_ignored(renamed):
+    check_parameters("one", {"profile": "quick", "seed": 100, "rate": 2, "kind": "odd", "fast": True, "max": 1})
+    check_parameters("one", {})
+    with pytest.raises(ValueError, match="notebook must be one of one; received 'two'"):
+        check_parameters("two", {})
+
+
+@pytest.mark.parametrize("name", load_series(series_folder()))
+def test_a_notebook_opened_by_hand_checks_its_parameters_before_it_uses_them(name):
+    cells = [cell.source for cell in document.read(load_series()[name].path).cells if cell.cell_type == "code"]
+    (checking,) = [source for source in cells if "check_parameters(" in source]
+    assert f'check_parameters("{name}", globals())' in checking and checking == cells[2]
+    assert checking.index("check_parameters(") < checking.index("(seed)")

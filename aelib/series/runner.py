@@ -19,8 +19,9 @@ from aelib.series import document, equations, page, report, results
 from aelib.series.catalog import select_notebooks
 from aelib.series.execution import Stop, execute_notebook
 from aelib.series.outcome import ExecutionRecord, Plan, outcome_of
+from aelib.series.parameters import check_given
 from aelib.series.progress import Progress
-from aelib.series.spec import PROFILES, UsageError, check_given, load_series
+from aelib.series.spec import UsageError, check_profile, load_series
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -34,8 +35,7 @@ def plan(names, profile: str, backend: str, given) -> list[Plan]:
         backend: "tensorflow", "jax" or "torch".
         given: (name, text) pairs, the parameters that differ from the profile's.
     """
-    if profile not in PROFILES:
-        raise UsageError(f"profile must be one of {', '.join(PROFILES)}; received {profile!r}")
+    check_profile(profile)
     if backend not in BACKENDS:
         raise UsageError(f"backend must be one of {', '.join(BACKENDS)}; received {backend!r}")
     notebooks = select_notebooks(load_series(), names)

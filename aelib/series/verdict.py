@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from aelib.series.spec import Target, load_series
+from aelib.series.spec import Target, check_profile, notebook_named
 
 METRICS_MIME = "application/vnd.aelib.metrics+json"
 COLUMNS = ("metric", "value", "target", "baseline", "reached")
@@ -88,12 +88,8 @@ def check(notebook: str, metrics: dict, *, profile: str = "standard") -> None:
         ValueError: no such notebook or profile.
         TypeError: a metric is not a real number.
     """
-    series = load_series()
-    if notebook not in series:
-        raise ValueError(f"notebook must be one of {', '.join(series)}; received {notebook!r}")
-    profiles = series[notebook].profiles
-    if profile not in profiles:
-        raise ValueError(f"profile must be one of {', '.join(profiles)}; received {profile!r}")
+    profiles = notebook_named(notebook).profiles
+    check_profile(profile)
     metrics = {name: _real(name, value) for name, value in metrics.items()}
     verdicts = judge(metrics, profiles[profile].targets)
     run_id = os.environ.get("AELIB_RUN_ID")
