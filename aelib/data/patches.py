@@ -3,6 +3,7 @@
 No network is needed: the photographs are part of the installed packages. Their licenses are in data/README.md.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from aelib import _validation
 from aelib.data.files import DataError, ImageSet
+from aelib.data.folder import own_pictures
 
 PICTURES = ("astronaut", "coffee", "rocket", "china", "motorcycle", "chelsea", "flower")
 # Height and width of each.
@@ -17,12 +19,24 @@ SIZES = ((512, 512), (400, 600), (427, 640), (427, 640), (500, 741), (300, 451),
 TRAINING_PICTURES, TEST_PICTURES = PICTURES[:5], PICTURES[5:]
 
 
-def pictures() -> dict[str, np.ndarray]:
-    """Return the photographs named in `PICTURES`, float32 (height, width, 3) in [0, 1].
+def pictures(folder: str | os.PathLike[str] | None = None) -> dict[str, np.ndarray]:
+    """Return photographs by name: those named in `PICTURES`, or the pictures in a folder.
+
+    Args:
+        folder: path of a folder with PNG, JPEG, WebP, AVIF, BMP, TIFF or GIF files. Its first eight pictures, in the
+            order of the file names, are called "own 1", "own 2", ...; no file's name is returned. A picture whose
+            longest side exceeds 512 pixels is reduced to that. Hidden files, other files and subfolders are ignored.
+
+    Returns:
+        {name: float32 (height, width, 3) in [0, 1]}.
 
     Raises:
-        DataError: an installed package no longer has such a picture, or has another one under its name.
+        DataError: the folder does not exist or contains no picture; one of the eight cannot be read or, at a longest
+            side of at most 512 pixels, has a side below 48 pixels; or an installed package no longer has a picture
+            named in `PICTURES`, or has another one under its name.
     """
+    if folder is not None:
+        return own_pictures(folder)
     import skimage.data
     from sklearn.datasets import load_sample_image
 

@@ -1,0 +1,228 @@
+"""aelib.data: pictures and image sets from a folder of the user."""
+
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from needs import missing
+from PIL import Image, ImageCms
+
+from aelib import data
+from aelib.data import DataError
+
+RED, WHITE = (1.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return an empty folder."""
+    chosen = tmp_path / "holidays"
+    chosen.mkdir()
+    return chosen
+
+
+def noise(height=60, width=80, seed=0):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def mean_color(picture):
+    return picture.mean((0, 1), dtype=float)
+
+
+def header_only(width, height):
+    """Return a PNG file with a header of that size and no pixels."""
+    chunks = (
+        (b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    )
+    packed = [struct.pack(">I", len(c)) + t + c + struct.pack(">I", zlib.crc32(t + c)) for t, c in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def refused(folder, function=data.pictures, **options):
+    """Return the error, which must be one line."""
+    with pytest.raises(DataError) as caught:
+        function(folder, **options)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 700
+    return message
+
+
+# Whole pictures
+
+
+def test_pictures_without_a_folder_are_those_of_the_packages():
+    assert tuple(data.pictures()) == data.PICTURES
+
+
+@pytest.mark.parametrize("as_type", [str, lambda path: path], ids=["str", "Path"])
+def test_own_pictures_are_named_by_number_in_the_order_of_the_files(folder, as_type):
+    for value, name in enumerate(["c.png", "a.png", "B.PNG"], start=1):
+        Image.new("RGB", (60, 50), (0, 0, value)).save(folder / name)
+    pictures = data.pictures(as_type(folder))
+    assert list(pictures) == ["own 1", "own 2", "own 3"]
+    assert [round(picture[0, 0, 2] * 255) for picture in pictures.values()] == [3, 2, 1]
+    assert all(picture.shape == (50, 60, 3) and picture.dtype == np.float32 for picture in pictures.values())
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif", "JPG"])
+def test_every_format_is_read(folder, ending):
+    Image.new("RGB", (64, 48), (255, 0, 0)).save(folder / f"x.{ending}")
+    picture = data.pictures(folder)["own 1"]
+    assert picture.shape == (48, 64, 3)
+    np.testing.assert_allclose(mean_color(picture), RED, atol=0.02)
+
+
+def test_pixels_of_an_rgb_file_are_kept(folder):
+    noise().save(folder / "x.png")
+    np.testing.assert_array_equal(data.pictures(folder)["own 1"], np.float32(noise()) / 255)
+
+
+def test_only_the_first_eight_pictures_are_read_and_other_files_are_ignored(folder):
+    for number in range(8):
+        noise().save(folder / f"{number}.png")
+    (folder / "9.png").write_bytes(b"damaged")
+    (folder / ".0.png").write_bytes(b"hidden")
+    (folder / "0.txt").write_text("notes")
+    (folder / "0.png.part").write_bytes(b"")
+    (folder / "00.png").mkdir()
+    (folder / "01.png").symlink_to("01.png")
+    os.mkfifo(folder / "02.png")
+    assert list(data.pictures(folder)) == [f"own {number}" for number in range(1, 9)]
+
+
+def test_a_large_picture_is_reduced_without_aliasing(folder):
+    checkerboard = np.uint8(np.indices((1536, 600)).sum(0) % 2 * 255)
+    Image.fromarray(checkerboard).save(folder / "x.png")
+    picture = data.pictures(folder)["own 1"]
+    assert picture.shape == (512, 200, 3)
+    # Taking every third pixel would leave a checkerboard.
+    np.testing.assert_allclose(picture[4:-4, 4:-4], 0.5, atol=0.1)
+
+
+def test_a_picture_is_turned_as_its_exif_data_say(folder):
+    upright = Image.new("RGB", (50, 60), "white")
+    upright.paste("red", (0, 0, 50, 30))  # the upper half
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be rotated by 90° clockwise
+    for ending in ("jpg", "png", "tif"):
+        upright.transpose(Image.Transpose.ROTATE_90).save(folder / f"x.{ending}", exif=exif)
+    for picture in data.pictures(folder).values():
+        assert picture.shape == (60, 50, 3)
+        np.testing.assert_allclose(mean_color(picture[:25]), RED, atol=0.03)
+        np.testing.assert_allclose(mean_color(picture[35:]), WHITE, atol=0.03)
+
+
+def test_gray_and_16_bit_pixels_are_scaled_to_the_full_range(folder):
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
+    Image.fromarray(np.uint8(ramp / 257)).save(folder / "8.png")
+    Image.fromarray(np.uint16(ramp)).save(folder / "16.png")
+    Image.fromarray(np.uint16(ramp)).save(folder / "16.tif")
+    Image.fromarray(ramp > 32767).save(folder / "1.png")
+    one, sixteen, tiff, eight = data.pictures(folder).values()
+    for picture in (sixteen, tiff, eight):
+        np.testing.assert_allclose(picture, np.repeat(ramp[..., None] / 65535, 3, axis=2), atol=0.005)
+    np.testing.assert_array_equal(one, np.repeat((ramp > 32767)[..., None], 3, axis=2))
+
+
+def test_transparent_pixels_show_a_white_background(folder):
+    half = Image.new("RGBA", (60, 60), (255, 0, 0, 0))
+    half.paste((255, 0, 0, 255), (0, 0, 60, 30))
+    half.save(folder / "1.png")
+    half.save(folder / "2.webp", lossless=True)
+    half.convert("P").save(folder / "3.gif", transparency=half.convert("P").getpixel((0, 59)))
+    key = Image.new("RGB", (60, 60), (0, 0, 255))
+    key.paste("red", (0, 0, 60, 30))
+    key.save(folder / "4.png", transparency=(0, 0, 255))
+    for picture in data.pictures(folder).values():
+        np.testing.assert_allclose(mean_color(picture[:30]), RED, atol=0.01)
+        np.testing.assert_allclose(mean_color(picture[30:]), WHITE, atol=0.01)
+
+
+def test_half_transparent_pixels_are_blended_with_white(folder):
+    Image.new("RGBA", (60, 60), (0, 0, 0, 51)).save(folder / "x.png")
+    np.testing.assert_allclose(data.pictures(folder)["own 1"], 0.8, atol=0.003)
+
+
+def test_palettes_and_cmyk_become_rgb(folder):
+    Image.new("RGB", (60, 60), (255, 0, 0)).quantize(4).save(folder / "1.png")
+    Image.new("CMYK", (60, 60), (0, 255, 255, 0)).save(folder / "2.jpg")
+    Image.new("CMYK", (60, 60), (0, 255, 255, 0)).save(folder / "3.tif")
+    for picture in data.pictures(folder).values():
+        np.testing.assert_allclose(mean_color(picture), RED, atol=0.01)
+
+
+def test_a_color_profile_is_applied_and_a_damaged_one_ignored(folder):
+    # Lab colors do not fit an RGB picture.
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for number, profile in enumerate([lab, b"damaged", srgb]):
+        noise().save(folder / f"{number}.png", icc_profile=profile)
+    for picture in data.pictures(folder).values():
+        np.testing.assert_allclose(picture, np.float32(noise()) / 255, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["", " ", "no/such", "~/no such folder"])
+def test_a_folder_that_does_not_exist_is_refused(name):
+    message = refused(name)
+    assert "folder must be" in message and "there is no folder" in message
+
+
+def test_a_file_instead_of_a_folder_is_refused(folder):
+    noise().save(folder / "x.png")
+    assert "it is a file" in refused(folder / "x.png")
+
+
+def test_a_folder_without_pictures_is_refused_with_the_endings_that_are_read(folder):
+    (folder / "x.heic").write_bytes(b"x")
+    (folder / "sub").mkdir()
+    noise().save(folder / "sub" / "x.png")
+    message = refused(folder)
+    assert str(folder) in message and "no picture" in message and ".webp" in message
+
+
+def truncated(ending):
+    def save(path):
+        noise(200, 200).save(path.with_suffix(ending))
+        whole = path.with_suffix(ending).read_bytes()
+        path.with_suffix(ending).unlink()
+        path.write_bytes(whole[: len(whole) // 2])
+
+    return save
+
+
+UNUSABLE = {
+    "empty": (lambda path: path.write_bytes(b""), "not a picture"),
+    "a web page": (lambda path: path.write_bytes(b"<!DOCTYPE html>"), "not a picture"),
+    "PostScript": (lambda path: Image.new("RGB", (60, 60)).save(path, "EPS"), "not a picture"),
+    "half a PNG": (truncated(".png"), "truncated"),
+    "half a JPEG": (truncated(".jpg"), "truncated"),
+    "20,000x20,000 pixels": (lambda path: path.write_bytes(header_only(20_000, 20_000)), "400000000 pixels"),
+    "10,000x10,000 pixels": (lambda path: path.write_bytes(header_only(10_000, 10_000)), "100000000 pixels"),
+    "32 bits": (lambda path: Image.new("F", (60, 60)).save(path, "TIFF"), "32-bit"),
+    "too small": (lambda path: noise(47, 300).save(path), "at least 48 pixels"),
+    "too narrow": (lambda path: noise(60, 5120).save(path), "512x6"),
+}
+
+
+@pytest.mark.parametrize(("save", "reason"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_picture_that_cannot_be_used_is_named(folder, save, reason):
+    noise().save(folder / "a.png")
+    save(folder / "b.png")
+    message = refused(folder)
+    assert str(folder / "b.png") in message and reason in message
+
+
+def test_an_unreadable_picture_or_folder_is_refused(folder):
+    if os.geteuid() == 0:
+        missing("unwritable", "root reads every file")
+    noise().save(folder / "a.png")
+    (folder / "a.png").chmod(0)
+    assert "a.png cannot be used: PermissionError" in refused(folder)
+    folder.chmod(0)
+    message = refused(folder)
+    folder.chmod(0o700)
+    assert "cannot be read: Permission denied" in message
