@@ -154,7 +154,8 @@ class Autoencoder(keras.Model):
     Args:
         encoder: a Keras model or layer from images to codes.
         decoder: a Keras model or layer from codes to images.
-        penalty: a layer between the two that returns Z unchanged and adds lambda S(Z) to the loss, or None.
+        penalty: a layer between the two that adds to the loss, or None. A `SparsityPenalty` returns Z unchanged, a
+            `RateBottleneck` rounds it.
 
     Raises:
         TypeError: if one of them is not a Keras layer.
@@ -168,6 +169,11 @@ class Autoencoder(keras.Model):
             if not isinstance(part, layers.Layer) and not (name == "penalty" and part is None):
                 raise TypeError(f"{name} must be a Keras layer or model; received {part!r}")
         self.encoder, self.decoder, self.penalty = encoder, decoder, penalty
+
+    def build(self, input_shape):
+        if self.penalty is not None and not self.penalty.built:
+            self.penalty.build(self.encoder.compute_output_shape(input_shape))
+        super().build(input_shape)
 
     def call(self, images, training=None):
         code = self.encoder(images, training=training)
@@ -184,7 +190,7 @@ class Autoencoder(keras.Model):
         return _in_batches(self.decoder, z, batch_size)
 
     def reconstruct(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:
-        """Return decode(encode(x)), of the shape of x."""
+        """Return the network's output for x, of the shape of x: decode(encode(x)), unless the penalty changes Z."""
         return _in_batches(self, x, batch_size)
 
     def get_config(self) -> dict[str, Any]:

@@ -160,6 +160,7 @@ def test_output_shapes_are_known_before_a_call():
     assert layers.Dictionary(9).compute_output_shape((None, 4, 5)) == (None, 4, 9)
     assert layers.UnrolledEncoder(layers.Dictionary(9), 7, 2).compute_output_shape((None, 4, 9)) == (None, 4, 7)
     assert layers.SparsityPenalty(L1Sparsity(1)).compute_output_shape((None, 5)) == (None, 5)
+    assert layers.RateBottleneck(1).compute_output_shape((None, 5)) == (None, 5)
     assert layers.MaskingNoise().compute_output_shape((None, 4, 4, 1)) == (None, 4, 4, 1)
     assert layers.DepthToSpace().compute_output_shape((None, 3, 5, 12)) == (None, 6, 10, 3)
 
@@ -178,7 +179,19 @@ def test_depth_to_space_puts_four_channels_into_a_block_of_pixels():
     assert layer.compute_output_shape(tensor.shape) == expected.shape
 
 
+@pytest.mark.backend
+def test_depth_to_space_takes_blocks_and_pictures_of_any_size():
+    tensor = np.random.default_rng(0).random((2, 4, 5, 27), dtype=np.float32)
+    model = keras.Sequential([keras.Input((None, None, 27)), layers.DepthToSpace(3)])
+    assert model.output_shape == (None, None, None, 3)
+    row, column, channel = np.indices((12, 15, 3))
+    expected = tensor[:, row // 3, column // 3, 9 * (row % 3) + 3 * (column % 3) + channel]
+    np.testing.assert_array_equal(model.predict(tensor, verbose=0), expected)
+
+
 def test_depth_to_space_refuses_channels_that_do_not_make_blocks():
+    assert "divisible by 9; received 4" in refusal(lambda: layers.DepthToSpace(3).build((2, 2, 2, 4)))
+    assert refusal(lambda: layers.DepthToSpace(0)).startswith("block must be ")
     assert "divisible by 4; received 6" in refusal(lambda: layers.DepthToSpace().build((2, 2, 2, 6)))
 
 
@@ -397,7 +410,8 @@ def test_models_read_by_a_new_process_keep_every_number(tmp_path):
         layers.Dictionary(9),
         layers.UnrolledEncoder(layers.Dictionary(9), 7, 2, steps=4),
         layers.SparsityPenalty(KLSparsity(0.1, 0.8)),
-        layers.DepthToSpace(),
+        layers.DepthToSpace(3),
+        layers.RateBottleneck(0.1, scale=2, components=2, seed=5),
         layers.ClippedGaussianNoise(0.3, seed=5),
         layers.MaskingNoise(0.3, seed=5),
         layers.SaltAndPepperNoise(0.3),
