@@ -1,5 +1,6 @@
 """aelib.data: pictures and image sets from a folder of the user."""
 
+import itertools
 import os
 import struct
 import zlib
@@ -10,6 +11,7 @@ from needs import missing
 from PIL import Image, ImageCms
 
 from aelib import data
+from aelib.corruption import grayscale
 from aelib.data import DataError
 
 RED, WHITE = (1.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -226,3 +228,187 @@ def test_an_unreadable_picture_or_folder_is_refused(folder):
     message = refused(folder)
     folder.chmod(0o700)
     assert "cannot be read: Permission denied" in message
+
+
+# Image sets
+
+
+def save_colors(folder, count, ending="png"):
+    """Save pictures that differ in color; return the red of each, which the loaded images are recognized by."""
+    for number in range(count):
+        Image.new("RGB", (50, 40), (10 * number, 0, 0)).save(folder / f"{number:02}.{ending}")
+    return [10 * number for number in range(count)]
+
+
+def reds(images):
+    """Return the red of every image, sorted."""
+    return sorted(itertools.chain(*reds_by_split(images)))
+
+
+def reds_by_split(images):
+    return [[round(float(image[0, 0, 0]) * 255) for image in part] for part in (images.train, images.val, images.test)]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(3, (1, 1, 1)), (4, (2, 1, 1)), (10, (7, 1, 2)), (25, (18, 2, 5))])
+def test_a_folder_is_split_without_losing_or_repeating_an_image(folder, count, expected):
+    values = save_colors(folder, count)
+    images = data.load(folder)
+    assert tuple(map(len, reds_by_split(images))) == expected
+    assert reds(images) == values
+    for split in ("train", "val", "test"):
+        pixels, labels = getattr(images, split), getattr(images, f"{split}_labels")
+        assert pixels.shape[1:] == (32, 32, 3) and pixels.dtype == np.float32
+        assert labels.shape == (len(pixels),) and labels.dtype == np.int64 and not labels.any()
+
+
+def test_neither_the_name_nor_the_repr_of_a_set_shows_the_path(folder):
+    save_colors(folder, 4)
+    images = data.load(str(folder))
+    assert images.name == "folder"
+    assert repr(images) == "Images(folder: train (2, 32, 32, 3), val (1, 32, 32, 3), test (1, 32, 32, 3))"
+
+
+def test_the_split_of_a_folder_depends_on_the_seed_and_not_on_the_listing(folder, monkeypatch):
+    save_colors(folder, 20)
+    first, other = (reds_by_split(data.load(folder, seed=seed)) for seed in (5, 6))
+    listed = sorted(folder.iterdir())
+    monkeypatch.setattr(type(folder), "iterdir", lambda path: iter(listed[::-1]))
+    assert reds_by_split(data.load(folder, seed=5)) == first
+    assert all(part != changed for part, changed in zip(first, other, strict=True))
+
+
+def test_the_square_in_the_center_is_taken(folder):
+    for number, size in enumerate([(90, 40), (40, 90), (61, 61)]):
+        picture = Image.new("RGB", size, "white")
+        side = min(size)
+        left, top = (size[0] - side) // 2, (size[1] - side) // 2
+        picture.paste((200, 10 * number, 0), (left, top, left + side, top + side))
+        picture.save(folder / f"{number}.png")
+    images = data.load(folder, size=16)
+    for image in (images.train[0], images.val[0], images.test[0]):
+        assert image.shape == (16, 16, 3)
+        # One pixel more or less would add 0.08 at an edge.
+        np.testing.assert_allclose(image[..., 0], 200 / 255, atol=0.02)
+
+
+def test_images_are_reduced_without_aliasing_and_may_be_enlarged(folder):
+    fine = np.indices((640, 640)).sum(0) % 2 * 255
+    for number in range(3):
+        Image.fromarray(np.uint8(fine * (1 - number / 10))).save(folder / f"{number}.png")
+    reduced, enlarged = data.load(folder, size=20), data.load(folder, size=512)
+    np.testing.assert_allclose(reduced.train[0, 1:-1, 1:-1], reduced.train.mean(), atol=0.01)
+    assert enlarged.train.shape == (1, 512, 512, 3)
+
+
+def test_gray_images_have_the_weights_of_grayscale(folder):
+    for number in range(5):
+        noise(32, 32, seed=number).save(folder / f"{number}.png")
+    color, gray = data.load(folder), data.load(folder, channels=1)
+    assert gray.train.shape == (3, 32, 32, 1)
+    for split in ("train", "val", "test"):
+        np.testing.assert_allclose(getattr(gray, split), grayscale(getattr(color, split)), atol=1e-6)
+
+
+def test_labels_are_the_sorted_subfolders_with_pictures(folder):
+    for name, red in ("dogs", 200), ("Cats", 100), ("birds", 250):
+        (folder / name).mkdir()
+        for number in range(4):
+            Image.new("RGB", (40, 40), (red, number, 0)).save(folder / name / f"{number}.png")
+    (folder / "a: empty").mkdir()
+    (folder / ".hidden").mkdir()
+    noise().save(folder / ".hidden" / "x.png")
+    (folder / "birds" / "deeper").mkdir()
+    noise().save(folder / "birds" / "deeper" / "x.png")
+    images = data.load(folder)
+    values = {"Cats": 100, "birds": 250, "dogs": 200}
+    found = set()
+    for split in ("train", "val", "test"):
+        for image, label in zip(getattr(images, split), getattr(images, f"{split}_labels"), strict=True):
+            assert round(float(image[0, 0, 0]) * 255) == list(values.values())[label]
+            found.add(image.tobytes())
+    assert len(found) == 12
+
+
+def test_copies_of_a_picture_are_left_out(folder):
+    save_colors(folder, 6)
+    save_colors(folder, 6, "bmp")  # the same pixels in other files
+    for seed in range(5):
+        images = data.load(folder, seed=seed)
+        assert reds(images) == [0, 10, 20, 30, 40, 50]
+
+
+def test_links_to_folders_are_not_followed(folder):
+    save_colors(folder, 4)
+    (folder / "again").symlink_to(folder, target_is_directory=True)
+    (folder / "self").symlink_to("self")
+    (folder / "x.png").mkdir()
+    assert reds(data.load(folder)) == [0, 10, 20, 30]
+
+
+def test_a_relative_folder_is_found_and_a_set_of_that_name_comes_first(folder, monkeypatch):
+    save_colors(folder, 3)
+    monkeypatch.chdir(folder.parent)
+    assert data.load("holidays").name == data.load("./holidays").name == data.load("holidays/").name == "folder"
+    folder.rename("mnist-5k")
+    assert data.load("mnist-5k").name == "mnist-5k"
+    assert data.load("./mnist-5k").name == "folder"
+    monkeypatch.chdir("mnist-5k")
+    assert data.load(".").name == "folder"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_folder_with_fewer_than_three_pictures_is_refused(folder, count):
+    save_colors(folder, count)
+    save_colors(folder, count, "bmp")
+    message = refused(folder, data.load)
+    assert f"at least 3 different pictures; received {2 * count}, of which {count} differ" in message
+
+
+def test_pictures_beside_subfolders_with_pictures_are_refused(folder):
+    save_colors(folder, 3)
+    (folder / "cats").mkdir()
+    save_colors(folder / "cats", 3)
+    assert "both directly and in subfolders" in refused(folder, data.load)
+
+
+def test_a_damaged_picture_of_a_set_is_named(folder):
+    save_colors(folder, 20)
+    truncated(".jpg")(folder / "99.jpg")
+    message = refused(folder, data.load)
+    assert str(folder / "99.jpg") in message and "truncated" in message
+
+
+@pytest.mark.parametrize("name", ["no/such", "/no/such", "./mnist"])
+def test_a_path_that_does_not_exist_is_refused_as_a_folder(name):
+    message = refused(name, data.load)
+    assert "there is no folder" in message and repr(name) in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size must be an integer from 1 to 512; received 0"),
+        ({"size": 513}, "size must be"),
+        ({"size": 32.0}, "size must be"),
+        ({"channels": 2}, "channels must be 1 .* or 3 .*; received 2"),
+        ({"channels": "RGB"}, "channels must be"),
+        ({"seed": -1}, "seed must be"),
+    ],
+)
+def test_invalid_options_of_a_folder_are_refused(folder, options, message):
+    save_colors(folder, 3)
+    with pytest.raises(ValueError, match=message):
+        data.load(folder, **options)
+
+
+@pytest.mark.parametrize("options", [{"size": 32}, {"channels": 3}, {"size": 28, "channels": 1}])
+def test_named_sets_have_their_own_size_and_channels(options):
+    with pytest.raises(ValueError, match=r"size and channels must be omitted .* mnist-5k"):
+        data.load("mnist-5k", **options)
+
+
+@pytest.mark.parametrize("function", [data.fetch, data.describe])
+def test_only_named_sets_are_fetched_and_described(folder, function):
+    save_colors(folder, 3)
+    with pytest.raises(ValueError, match="name must be one of mnist-5k"):
+        function(folder)

@@ -1,4 +1,4 @@
-"""Read the pictures in a folder.
+"""Read the pictures in a folder: whole ones, or a set of small square images in three splits.
 
 Pillow reads the files. Pictures are turned upright as their EXIF data say and converted to RGB, transparent ones on a
 white background. Nothing that is returned contains the name of a file.
@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from aelib import _validation
 from aelib.data.files import DataError
 
 # Only these, because Pillow would start another program for PostScript, whatever the file's name ends in.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 ENDINGS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAX_PICTURES = 8
-LONGEST_SIDE, SHORTEST_SIDE = 512, 48  # of a picture, in pixels
+LONGEST_SIDE, SHORTEST_SIDE = 512, 48  # of a whole picture, in pixels
+SIZE, CHANNELS = 32, 3  # of the images of a set, if nothing else is asked for
+TEST_SHARE, VAL_SHARE = 0.2, 0.1
 
 
 def own_pictures(folder: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -37,6 +40,49 @@ def own_pictures(folder: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     return own
 
 
+def split_images(
+    folder: str | os.PathLike[str], seed: int, size: int | None, channels: int | None
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return images and labels for every split, as described in `aelib.data.load`."""
+    size = SIZE if size is None else _validation.integer(size, "size", maximum=LONGEST_SIDE)
+    channels = CHANNELS if channels is None else _validation.integer(channels, "channels")
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 (gray) or 3 (RGB); received {channels}")
+    path = existing_folder(folder)
+    found: dict[bytes, tuple[np.ndarray, int]] = {}
+    count = 0
+    for label, files in enumerate(_classes(path)):
+        for file in files:
+            square = ImageOps.fit(read_picture(file, size), (size, size), Image.Resampling.LANCZOS)
+            # One of each, because a copy of a training image in the test set would be a leak.
+            found.setdefault(square.tobytes(), (np.asarray(square), label))
+            count += 1
+    if len(found) < 3:
+        received = f"received {count}, of which {len(found)} differ"
+        raise DataError(f"{path} must contain at least 3 different pictures; {received}")
+    images = np.divide([image for image, _ in found.values()], 255, dtype=np.float32)
+    labels = np.array([label for _, label in found.values()])
+    if channels == 1:
+        from aelib.corruption import grayscale
+
+        images = grayscale(images)
+    test, val = (max(1, round(share * len(images))) for share in (TEST_SHARE, VAL_SHARE))
+    parts = np.split(np.random.default_rng(seed).permutation(len(images)), [test, test + val])
+    return {split: (images[part], labels[part]) for split, part in zip(("test", "val", "train"), parts, strict=True)}
+
+
+def _classes(folder):
+    """Return the pictures of every subfolder that has some, or a single list of those in the folder itself."""
+    direct = picture_files(folder)
+    # Links are not followed: one could lead back to this folder.
+    subfolders = [path for path in _visible(folder) if path.is_dir() and not path.is_symlink()]
+    classes = [files for files in map(picture_files, subfolders) if files]
+    if direct and classes:
+        remedy = "move the pictures into subfolders, one for each class, or the subfolders elsewhere"
+        raise DataError(f"{folder} contains pictures both directly and in subfolders: {remedy}")
+    return classes or [direct]
+
+
 def existing_folder(folder: str | os.PathLike[str]) -> Path:
     """Return the absolute path of a folder, with ~ expanded, after checking that there is one."""
     text = os.fspath(folder)
@@ -49,12 +95,15 @@ def existing_folder(folder: str | os.PathLike[str]) -> Path:
 
 def picture_files(folder: Path) -> list[Path]:
     """Return the paths of the pictures directly in a folder, sorted by name; hidden and other files are left out."""
+    # Only regular files, and links to them: opening a pipe would wait forever.
+    return [path for path in _visible(folder) if path.suffix.lower() in ENDINGS and path.is_file()]
+
+
+def _visible(folder):
     try:
-        visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from error
-    # Only regular files, and links to them: opening a pipe would wait forever.
-    return [path for path in visible if path.suffix.lower() in ENDINGS and path.is_file()]
 
 
 def read_picture(file: Path, size: int) -> Image.Image:
