@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PROFILE ?= standard
 OUT ?= reports
+NOTEBOOKS ?=
 JOBS ?= 1
 BIN := .venv/bin
 CONSTRAINTS ?=
@@ -15,9 +16,9 @@ export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: report test test-backends bench matrix lab lint bundle constraints
 
-# The whole series, headless: prints the verdict table and the path of the page.
+# The three chapters, headless: prints the verdict table and the path of the page. NOTEBOOKS names others, or is --all.
 report: .venv/ready
-	$(BIN)/python -m aelib run --profile $(PROFILE) --jobs $(JOBS) --out $(OUT)
+	$(BIN)/python -m aelib run $(NOTEBOOKS) --profile $(PROFILE) --jobs $(JOBS) --out $(OUT)
 
 # Two processes, because half of the tests wait for a kernel. Files in alphabetical order, or the slow tests of the
 # notebooks would start last.
@@ -30,7 +31,7 @@ test-backends: .venv/ready-backends
 		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -m backend $(TWO) || exit 1; \
 	done
 	for backend in jax torch; do \
-		$(BIN)/python -m aelib run --profile quick --backend $$backend --jobs 2 --out $(OUT)/$$backend || exit 1; \
+		$(BIN)/python -m aelib run --all --profile quick --backend $$backend --jobs 2 --out $(OUT)/$$backend || exit 1; \
 	done
 
 # The benchmarks; each writes a table, JSON and a plot to reports/benchmarks. They need full MNIST (in the folder

@@ -86,27 +86,31 @@ def list_(notebooks):
     """Show notebooks (all by default) with their parameters, profiles and targets."""
     from aelib.series import catalog, spec
 
-    terminal.echo(catalog.describe(catalog.select_notebooks(spec.load_series(), notebooks)))
+    series = spec.load_series()
+    terminal.echo(catalog.describe(catalog.select_notebooks(series, notebooks or series)))
 
 
 @cli.command(cls=RequiringCommand, extra="run", systems="Linux, macOS or WSL")
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
+@click.option("--all", "everything", is_flag=True, help="Execute the further notebooks, too.")
 @terminal.verbosity_options("Print a line for every cell, with its time.")
 @_run_options
 @_out("reports", "Folder for the report.")
 @click.option("--jobs", default=1, type=click.IntRange(min=1), help="Notebooks to run in parallel.")
-def run(notebooks, profile, backend, given, deadline, out, jobs):
-    """Execute notebooks of the series (all by default), check their targets, and publish a report.
+def run(notebooks, everything, profile, backend, given, deadline, out, jobs):
+    """Execute notebooks of the series (the chapters by default), check their targets, and publish a report.
 
     NOTEBOOK is a name, its beginning, a word in it, or a path: 01, compression, notebooks/01_compression.ipynb.
 
     Exit code: 0 every target reached; 1 a target missed; 2 bad usage; 3 a notebook did not finish; 130 or 143
     interrupted.
     """
+    if everything and notebooks:
+        raise click.UsageError(f"--all runs every notebook; leave out --all, or {' '.join(notebooks)[:200]}")
     # Imported here, so that help and usage errors need not wait for papermill and nbconvert.
-    from aelib.series import results, runner
+    from aelib.series import results, runner, spec
 
-    plans = runner.plan(notebooks, profile, backend, given)
+    plans = runner.plan(spec.load_series() if everything else notebooks, profile, backend, given)
     try:
         done, signal = runner.run(plans, profile, backend, out, jobs=jobs, deadline=deadline)
     except OSError as error:

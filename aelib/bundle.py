@@ -43,7 +43,7 @@ JAX needs half the disk space of TensorFlow: to use it, write `jax` instead of `
 
 
 def bundle(out: str | Path) -> Path:
-    """Write the chapters, their solutions, a wheel and a README to a new folder, or a zip of it.
+    """Write the notebooks of the series, their solutions, a wheel and a README to a new folder, or a zip of it.
 
     Args:
         out: the folder; or, if the name ends in ".zip", the file.
@@ -55,13 +55,14 @@ def bundle(out: str | Path) -> Path:
         UsageError: `out` exists already, or cannot be written.
     """
     out, folder = Path(out), series_folder()
-    chapters = [notebook.path for notebook in load_series().values()]
-    solutions = [path for chapter in chapters if (path := folder / "solutions" / chapter.name).exists()]
+    files = [notebook.file for notebook in load_series().values()]
+    solutions = [f"solutions/{Path(name).name}" for name in files]
+    solutions = [name for name in solutions if (folder / name).exists()]
     try:
-        notebooks = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in chapters + solutions}
+        notebooks = {name: (folder / name).read_text("utf-8") for name in files + solutions}
     except OSError as error:
         raise UsageError(f"cannot read {error.filename}: {error.strerror}") from None
-    instructions = f"Then open {', '.join(f'`{path.relative_to(folder).as_posix()}`' for path in chapters)}."
+    instructions = f"Then open {', '.join(f'`{name}`' for name in files)}."
     if solutions:
         instructions += " Worked solutions of the exercises are in `solutions/`."
     return write_handout(out, notebooks, TITLE, instructions)
@@ -155,10 +156,8 @@ def _library() -> dict[str, bytes]:
         ours = path.suffix in _SUFFIXES and parts[0] != "_repository" and not any(part[0] == "." for part in parts)
         if ours and path.is_file() and (parts[0] != "classroom" or parts in _FOR_STUDENTS):
             content["/".join(("aelib", *parts))] = path.read_bytes()
-    chapters = [notebook.path for notebook in load_series().values()]
-    for path in (*chapters, series_folder() / "series.toml"):
-        inside = path.relative_to(series_folder()).as_posix()
-        content[f"aelib/_repository/notebooks/{inside}"] = path.read_bytes()
+    for name in ("series.toml", *(notebook.file for notebook in load_series().values())):
+        content[f"aelib/_repository/notebooks/{name}"] = (series_folder() / name).read_bytes()
     for name in ("data/mnist_5k.npz", "data/README.md", "constraints.txt"):
         content[f"aelib/_repository/{name}"] = repository_file(name).read_bytes()
     return content

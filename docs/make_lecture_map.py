@@ -13,7 +13,7 @@ generated from [series.toml](../notebooks/series.toml) by `python docs/make_lect
 SECTION = """
 ## {title}
 
-[{name}.ipynb](../notebooks/{name}.ipynb)
+[{file}](../notebooks/{file})
 
 | statement of the lecture | cells | metrics |
 |---|---|---|
@@ -25,7 +25,7 @@ def page(notebooks):
     text = INTRODUCTION
     for notebook in notebooks:
         if notebook.lecture:
-            text += SECTION.format(title=notebook.title, name=notebook.name)
+            text += SECTION.format(title=notebook.heading, file=notebook.file)
         for entry in notebook.lecture:
             cells, metrics = (", ".join(f"`{name}`" for name in entry[key]) for key in ("cells", "metrics"))
             text += f"| {entry['text']} | {cells} | {entry['shown'] or metrics} |\n"

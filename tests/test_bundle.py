@@ -1,4 +1,4 @@
-"""aelib.bundle: the chapters, the students' wheel, and a README that says how to install it."""
+"""aelib.bundle: the notebooks, the students' wheel, and a README that says how to install it."""
 
 import os
 import subprocess
@@ -7,13 +7,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from throwaway import make_series
 
 import aelib
 from aelib import bundle
 from aelib.series.spec import UsageError
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = [path.name for path in (ROOT / "notebooks").glob("0*.ipynb")]
+NOTEBOOKS = [path for path in (ROOT / "notebooks").rglob("*.ipynb") if path.parent.name in ("notebooks", "further")]
+FILES = [path.relative_to(ROOT / "notebooks").as_posix() for path in NOTEBOOKS]
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +23,13 @@ def handout(tmp_path_factory):
     return bundle.bundle(tmp_path_factory.mktemp("bundle") / "course")
 
 
-def test_a_bundle_holds_the_chapters_their_solutions_and_how_to_install_them(handout):
+def test_a_bundle_holds_the_notebooks_their_solutions_and_how_to_install_them(handout):
     (wheel,) = handout.glob("*.whl")
     content = {path.relative_to(handout).as_posix() for path in handout.rglob("*") if path.is_file()}
-    solutions = [f"solutions/{name}" for name in CHAPTERS]
-    assert content == {wheel.name, "README.md", "constraints.txt", *CHAPTERS, *solutions}
+    solutions = [f"solutions/{path.name}" for path in NOTEBOOKS]
+    assert content == {wheel.name, "README.md", "constraints.txt", *FILES, *solutions}
     text = (handout / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in CHAPTERS) and wheel.name in text and "solutions/" in text
+    assert all(f"`{name}`" in text for name in FILES) and wheel.name in text and "solutions/" in text
     assert text.count(f'-c constraints.txt --find-links . "aelib[tensorflow,lab]=={aelib.__version__}"') == 2
 
 
@@ -42,9 +44,24 @@ def test_the_students_wheel_holds_the_library_its_license_and_nothing_for_instru
     for_students = {"aelib/classroom/__init__.py", "aelib/classroom/expect.py"}
     in_info = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
     repository_files = ["constraints.txt", "data/README.md", "data/mnist_5k.npz", "notebooks/series.toml"]
-    repository_files += [f"notebooks/{name}" for name in CHAPTERS]
+    repository_files += [f"notebooks/{name}" for name in FILES]
     expected = {name for name in library if not name.startswith("aelib/classroom/")} | for_students | in_info
     assert content == expected | {f"aelib/_repository/{name}" for name in repository_files}
+
+
+def test_a_further_notebook_is_handed_out_in_its_folder(tmp_path, monkeypatch):
+    series = make_series(tmp_path / "series", {"one": [], "further/more": []})
+    (series / "solutions").mkdir()
+    for name in ("one", "more"):
+        (series / "solutions" / f"{name}.ipynb").write_text("{}")
+    monkeypatch.setenv("AELIB_NOTEBOOKS", str(series))
+    out = bundle.bundle(tmp_path / "out")
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*.ipynb")}
+    assert found == {"one.ipynb", "further/more.ipynb", "solutions/one.ipynb", "solutions/more.ipynb"}
+    assert "`further/more.ipynb`" in (out / "README.md").read_text(encoding="utf-8")
+    (wheel,) = out.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert "aelib/_repository/notebooks/further/more.ipynb" in archive.namelist()
 
 
 def test_stray_files_of_the_checkout_are_not_handed_out(tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ from aelib.series.catalog import select_notebooks
 from aelib.series.spec import Target, UsageError, load_series
 from aelib.series.verdict import judge
 
-NAMES = ("01_compression", "02_sparse", "03_denoising", "rate_distortion", "interpretability", "generation")
+CHAPTERS = ["01_compression", "02_sparse", "03_denoising"]
+FURTHER = ["rate_distortion", "interpretability", "generation"]
 # PYTHONUNBUFFERED is unset, because what is left in a buffer when Python exits is what fails last.
 BARE = dict.fromkeys(("KERAS_BACKEND", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING", "PYTHONUNBUFFERED"), "")
 BARE["COLUMNS"] = "80"
@@ -57,7 +58,8 @@ command.main()
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):
-    return make_series(tmp_path_factory.mktemp("command") / "series", {name: [check()] for name in NAMES})
+    names = [*CHAPTERS, *(f"further/{name}" for name in FURTHER)]
+    return make_series(tmp_path_factory.mktemp("command") / "series", {name: [check()] for name in names})
 
 
 @pytest.fixture
@@ -122,17 +124,31 @@ def test_a_notebook_is_found_by_its_path_from_any_folder(series, tmp_path, monke
     assert [notebook.name for notebook in select_notebooks(load_series(series), [path])] == ["01_compression"]
 
 
-def test_a_notebook_in_a_folder_below_is_found_by_its_path(series, tmp_path):
-    further = tmp_path / "further"
-    further.mkdir()
-    (further / "generation.ipynb").write_text("{}")
-    notebooks = {"generation": SimpleNamespace(name="generation", path=further / "generation.ipynb")}
-    (chosen,) = select_notebooks(notebooks, [str(further / "generation.ipynb")])
+def test_a_notebook_in_a_folder_below_is_found_by_its_path(series):
+    (chosen,) = select_notebooks(load_series(series), [str(series / "further" / "generation.ipynb")])
     assert chosen.name == "generation"
 
 
-def test_without_names_all_are_chosen_in_their_order(series):
-    assert tuple(notebook.name for notebook in select_notebooks(load_series(series), [])) == NAMES
+def test_without_names_the_chapters_are_chosen_in_their_order(series):
+    assert [notebook.name for notebook in select_notebooks(load_series(series), [])] == CHAPTERS
+
+
+def test_all_chooses_the_further_notebooks_too_and_takes_no_names(aelib_command, monkeypatch):
+    from aelib.series import runner
+
+    planned = []
+
+    def plan(names, *others):
+        planned.append([notebook.name for notebook in select_notebooks(load_series(), names)])
+        raise UsageError("enough")
+
+    monkeypatch.setattr(runner, "plan", plan)
+    for words in ([], ["--all"], ["gen"]):
+        aelib_command("run", *words)
+    assert planned == [CHAPTERS, [*CHAPTERS, *FURTHER], ["generation"]]
+    code, out, err = aelib_command("run", "--all", "01", "gen")
+    assert (code, out, err.count("\n"), len(planned)) == (2, "", 1, 3)
+    assert "--all" in err and "01 gen" in err
 
 
 def test_a_copy_of_a_notebook_is_not_taken_for_the_notebook(series, tmp_path, monkeypatch):
@@ -194,6 +210,13 @@ def test_list_shows_parameters_profiles_and_targets(aelib_command):
     assert "02_sparse" not in out
 
 
+def test_list_shows_all_notebooks_and_marks_the_further_ones(aelib_command):
+    _, out, _ = aelib_command("list")
+    headings = [line.partition(": ") for line in out.splitlines() if re.match(r"\w+: ", line)]
+    assert [name for name, *_ in headings] == [*CHAPTERS, *FURTHER]
+    assert [name for name, _, title in headings if "(beyond the lecture)" in title] == FURTHER
+
+
 def test_list_shows_every_notebook_of_the_series_with_help_within_80_columns(monkeypatch):
     monkeypatch.delenv("AELIB_NOTEBOOKS", raising=False)
     notebooks = load_series()
@@ -201,7 +224,7 @@ def test_list_shows_every_notebook_of_the_series_with_help_within_80_columns(mon
     assert max(map(len, text.split("\n"))) <= 80
     joined = " ".join(text.split())
     for notebook in notebooks.values():
-        assert f"{notebook.name}: {notebook.title}" in joined
+        assert f"{notebook.name}: {notebook.heading}" in joined
         for parameter in notebook.parameters.values():
             allowed = parameter.allowed
             description = f"{parameter.help}; {allowed}" if parameter.help else allowed

@@ -147,6 +147,20 @@ def test_a_missed_target_exits_1(tmp_path):
     assert missed["one"]["targets"][0]["reached"] is False
 
 
+def test_a_further_notebook_runs_when_named_or_with_all_and_is_marked(tmp_path):
+    series = make_series(tmp_path / "series", {"one": [check()], "further/more": [check()]})
+    entry = '[[more.lecture]]\ntext = "A statement"\ncells = ["x"]\nshown = "it"\n'
+    (series / "series.toml").write_text((series / "series.toml").read_text() + entry)
+    for words, names in (([], ["one"]), (["more"], ["more"]), (["--all"], ["one", "more"])):
+        done = run(series, tmp_path / "out", *words)
+        assert done.code == 0, done.stderr
+        assert [notebook["name"] for notebook in done.results["notebooks"]] == names
+    index = done.page("index")
+    assert '<h2 id="more">more (beyond the lecture)</h2>' in index and '<h2 id="one">one</h2>' in index
+    assert '<th scope="row">(beyond the lecture) A statement</th>' in index
+    assert "<title>more (beyond the lecture)</title>" in done.page("more") and 'href="more.html#x"' in index
+
+
 def test_a_notebook_ends_at_its_deadline_with_all_it_started(tmp_path, pids):
     series = make_series(tmp_path / "series", {"hangs": [HANG, check()], "deaf": [DEAF, check()]})
     begin = time.monotonic()

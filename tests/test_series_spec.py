@@ -40,7 +40,11 @@ def test_a_statement_of_the_lecture_names_cells_and_what_they_show(name):
 
 
 def test_every_notebook_in_the_folder_is_in_the_series():
-    assert {path.stem for path in series_folder().glob("*.ipynb")} == set(load_series())
+    found = {path for folder in (".", "further") for path in (series_folder() / folder).glob("*.ipynb")}
+    assert found == {notebook.path for notebook in load_series().values()}
+    assert all(
+        notebook.path.parent == series_folder() / ("further" * notebook.further) for notebook in load_series().values()
+    )
 
 
 def test_profiles_inherit_values_and_targets(tmp_path):
@@ -86,6 +90,10 @@ def test_profiles_inherit_values_and_targets(tmp_path):
         (("profiles.quick]", "profiles.standard]"), "standard is the notebook's own defaults"),
         (('[one.targets]\nerror = { at_most = 0.6, baseline = "trivial" }', ""), "has no target"),
         (("[one.targets]", "[one.targets"), "is not TOML"),
+        (
+            ("[one.parameters]", "[one]\nfurther = 1\n[one.parameters]"),
+            "one.further: must be true or false; received 1",
+        ),
     ],
 )
 def test_a_wrong_series_is_refused_by_its_entry(tmp_path, change, message):
@@ -95,6 +103,24 @@ def test_a_wrong_series_is_refused_by_its_entry(tmp_path, change, message):
     with pytest.raises(SpecError) as error:
         load_series(tmp_path)
     assert message in str(error.value)
+
+
+def test_a_further_notebook_is_in_its_folder_and_marked_with_its_statements(tmp_path):
+    folder = make_series(tmp_path / "series", {"one": [], "further/more": []})
+    lecture = ""
+    for name in ("one", "more"):
+        for text in ("It is so", "(beyond the lecture) It is so, too"):
+            lecture += f'[[{name}.lecture]]\ntext = "{text}"\ncells = ["a"]\nshown = "b"\n'
+    (folder / "series.toml").write_text((folder / "series.toml").read_text() + lecture)
+    one, more = load_series(folder).values()
+    assert (one.further, one.file, one.heading) == (False, "one.ipynb", "one")
+    assert (more.further, more.file, more.heading) == (True, "further/more.ipynb", "more (beyond the lecture)")
+    assert one.path.is_file() and more.path.is_file()
+    assert [entry["text"] for entry in one.lecture] == ["It is so", "(beyond the lecture) It is so, too"]
+    assert [entry["text"] for entry in more.lecture] == [
+        "(beyond the lecture) It is so",
+        "(beyond the lecture) It is so, too",
+    ]
 
 
 def test_a_missing_series_is_refused(tmp_path):

@@ -38,13 +38,19 @@ def check(value="rate", name="{name}"):
 
 
 def make_series(folder, notebooks):
-    """Make a folder of notebooks, each a list of cells (strings or cell objects), with their series.toml."""
-    folder.mkdir(exist_ok=True)
+    """Make a folder of notebooks, each a list of cells (strings or cell objects), with their series.toml.
+
+    A name that begins with "further/" makes a further notebook.
+    """
+    (folder / "further").mkdir(parents=True, exist_ok=True)
+    table = ""
     parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
-    for name, cells in notebooks.items():
+    for file, cells in notebooks.items():
+        name = file.removeprefix("further/")
         cells = [new_code_cell(cell.replace("{name}", name)) if isinstance(cell, str) else cell for cell in cells]
-        nbformat.write(new_notebook(cells=[parameters, *cells]), folder / f"{name}.ipynb")
-    (folder / "series.toml").write_text("".join(TABLE.format(name=name) for name in notebooks), encoding="utf-8")
+        nbformat.write(new_notebook(cells=[parameters, *cells]), folder / f"{file}.ipynb")
+        table += (f"[{name}]\nfurther = true\n" if file != name else "") + TABLE.format(name=name)
+    (folder / "series.toml").write_text(table, encoding="utf-8")
     return folder
 
 

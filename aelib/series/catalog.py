@@ -14,7 +14,7 @@ DESCRIPTION_WIDTH = 40  # columns, however long the names beside it
 
 
 def select_notebooks(series: dict[str, Notebook], names) -> list[Notebook]:
-    """Return the notebooks that names or paths stand for, each once; all of them without names.
+    """Return the notebooks that names or paths stand for, each once; the chapters without names.
 
     A name may be shortened to words of it or to their beginning (`01`, `compression`, `comp`); a path must lead to the
     file of a notebook of the series.
@@ -23,7 +23,7 @@ def select_notebooks(series: dict[str, Notebook], names) -> list[Notebook]:
         UsageError: a name or a path stands for no notebook, or for several.
     """
     selected = dict.fromkeys(_selected_name(series, name) for name in names)
-    return [series[name] for name in selected or series]
+    return [series[name] for name in selected or [name for name in series if not series[name].further]]
 
 
 def _selected_name(series, given):
@@ -56,7 +56,7 @@ def describe(notebooks) -> str:
 
 
 def _lines(notebook):
-    yield textwrap.fill(f"{notebook.name}: {notebook.title}", WIDTH, subsequent_indent="    ")
+    yield textwrap.fill(f"{notebook.name}: {notebook.heading}", WIDTH, subsequent_indent="    ")
     if notebook.parameters:
         yield "\n  Parameters (-p NAME VALUE)"
         header = ("name", "type", "default", "meaning, allowed values")

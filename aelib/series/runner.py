@@ -30,7 +30,7 @@ def plan(names, profile: str, backend: str, given) -> list[Plan]:
     """Return a Plan per notebook; raise UsageError for whatever could be known to fail before a kernel starts.
 
     Args:
-        names: names or paths of notebooks; all if there are none.
+        names: names or paths of notebooks; the chapters if there are none.
         profile: "quick", "standard" or "full".
         backend: "tensorflow", "jax" or "torch".
         given: (name, text) pairs, the parameters that differ from the profile's.
@@ -94,7 +94,7 @@ def _plan_of(notebook, parameters):
 
 def _run_one(run_id, backend, folder, scratch, stop, deadline, progress, plan):
     """Execute a plan and write its page; return its outcome and its card for the index."""
-    name, title = plan.notebook.name, plan.notebook.title
+    name, title = plan.notebook.name, plan.notebook.heading
     if stop.is_set():
         record = ExecutionRecord(stopped=stop.signal)
         outcome = outcome_of(plan, run_id, record)

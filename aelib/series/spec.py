@@ -11,6 +11,7 @@ from aelib._errors import UsageError
 from aelib._paths import repository_file
 from aelib.series.parameters import TYPES, Parameter
 
+BEYOND = "(beyond the lecture)"  # marks further notebooks, and statements that the lecture does not make
 PROFILES = ("quick", "standard", "full")
 OPERATORS = {"at_most": "<=", "at_least": ">="}
 
@@ -39,7 +40,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook of the series.
+    """A notebook of the series: a chapter, which `aelib run` executes without names, or a further notebook.
 
     `picture` is the id of the cell whose picture represents it in the report. `lecture` has an entry for each statement
     of the lecture: its text, the name of the notebook, the ids of the cells that show it, and the metrics that measure
@@ -48,11 +49,27 @@ class Notebook:
 
     name: str
     title: str
-    path: Path
+    folder: Path
+    further: bool
     parameters: dict[str, Parameter]
     profiles: dict[str, Profile]
     picture: str | None
     lecture: tuple[dict, ...]
+
+    @property
+    def file(self) -> str:
+        """The path of its file in the folder of the series, with "/"."""
+        return f"{'further/' if self.further else ''}{self.name}.ipynb"
+
+    @property
+    def path(self) -> Path:
+        """The path of its file."""
+        return self.folder / self.file
+
+    @property
+    def heading(self) -> str:
+        """Its title, which says of a further notebook that it is beyond the lecture."""
+        return f"{self.title} {BEYOND}" if self.further else self.title
 
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter that has a name, or had it formerly; None if there is none."""
@@ -121,9 +138,12 @@ def check_parameters(notebook: str, values: Mapping[str, object]) -> None:
 
 def _notebook(name, table, folder):
     where = f"series.toml, {name}"
-    _check_entries(table, where, ("title", "picture", "parameters", "targets", "profiles", "lecture"))
+    _check_entries(table, where, ("title", "further", "picture", "parameters", "targets", "profiles", "lecture"))
     entries = table.get("parameters", {}).items()
     parameters = {key: _parameter(key, entry, f"{where}.parameters.{key}") for key, entry in entries}
+    further = table.get("further", False)
+    if not isinstance(further, bool):
+        raise SpecError(f"{where}.further: must be true or false; received {further!r}")
     targets = _targets(table, where)
     tables = table.get("profiles", {})
     _check_entries(tables, f"{where}.profiles", PROFILES)
@@ -133,8 +153,10 @@ def _notebook(name, table, folder):
     for index, entry in enumerate(table.get("lecture", [])):
         _check_entries(entry, f"{where}.lecture[{index}]", ("text", "cells", "metrics", "shown"), ("text", "cells"))
     lecture = tuple({"notebook": name, "metrics": [], "shown": "", **entry} for entry in table.get("lecture", []))
-    path = folder / f"{name}.ipynb"
-    return Notebook(name, table.get("title", name), path, parameters, profiles, table.get("picture"), lecture)
+    if further:
+        lecture = tuple(entry | {"text": f"{BEYOND} {entry['text'].removeprefix(BEYOND).strip()}"} for entry in lecture)
+    title, picture = table.get("title", name), table.get("picture")
+    return Notebook(name, title, folder, further, parameters, profiles, picture, lecture)
 
 
 def _profile(name, table, parameters, targets, where):
