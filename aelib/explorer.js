@@ -6,19 +6,29 @@
     * { box-sizing: border-box; }
     .row { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
     canvas { display: block; }
-    .map { width: min(${SIDE}px, 100%); height: auto; aspect-ratio: 1; cursor: crosshair; border: 1px solid #767676; }
+    .map { width: min(${SIDE}px, 100%); height: auto; aspect-ratio: 1; cursor: crosshair; border: 1px solid #767676;
+      touch-action: none; user-select: none; } /* a finger moves the point, not the page */
     .map:focus-visible { outline: 3px solid #3584e4; outline-offset: -3px; }
     .side { display: flex; flex-wrap: wrap; gap: 16px; flex: 1 1 150px; }
     figure { margin: 0; width: 150px; }
     figure canvas { width: 140px; height: auto; image-rendering: pixelated; border: 1px solid #767676; }
     figcaption { min-height: 4.2em; }
     p { margin: 8px 0 0; }
+    svg { width: 1.2em; height: 1.2em; vertical-align: -.25em; fill: none; stroke: currentColor; stroke-width: 1; }
+    circle { stroke-width: 2; }
     .status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }`;
 
   function element(name, attributes, ...children) {
     const result = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) result.setAttribute(key, value);
     result.append(...children);
+    return result;
+  }
+
+  // A sign of the map, for its legend: lines through the chosen point, or the circle at the nearest code.
+  function sign(drawing) {
+    const result = element("span", { "aria-hidden": "true" });
+    result.innerHTML = `<svg viewBox="0 0 20 20">${drawing}</svg> `;
     return result;
   }
 
@@ -31,10 +41,17 @@
     images.src = data.images;
     await Promise.all([decoded.decode(), images.decode()]);
 
-    const help = "Move the pointer over the map, or choose it and use the arrow keys (with Shift: five steps).";
+    const help = "Move the mouse or drag a finger over the map, or choose it and use the arrow keys (with Shift: five steps).";
+    const { dimensions } = data, rest = dimensions - 2;
+    const others = rest ? `The map has the first two of ${dimensions} latent dimensions: the decoded image has the ` +
+      `${rest > 1 ? `other ${rest} at their means` : "third at its mean"}; test codes are drawn, and the nearest one found, by the first two alone.` : "";
+    const legend = element("p", { class: "legend" },
+      sign('<path d="M10 0V20M0 10H20"/>'), "the chosen point, whose code is decoded ",
+      sign('<circle cx="10" cy="10" r="7"/>'), `the nearest test code${rest ? " in the plane" : ""}. Each test code is drawn as its class` +
+      (data.names.every((name, index) => name === data.marks[index]) ? "." : `: ${data.names.map((name, index) => `${data.marks[index]} ${name}`).join(", ")}.`));
     const map = element("canvas", {
       class: "map", width: 2 * SIDE, height: 2 * SIDE, tabindex: 0, role: "application",
-      "aria-label": `Map of the latent plane. ${help}`,
+      "aria-label": `Map of the latent plane. ${help} ${others}`,
     });
     const decodedView = element("canvas", { class: "decoded", width, height, role: "img", "aria-label": "The decoded image" });
     const nearestView = element("canvas", { class: "nearest", width, height, role: "img", "aria-label": "The nearest image" });
@@ -46,7 +63,7 @@
       element("div", { class: "row" }, map,
         element("div", { class: "side" },
           element("figure", {}, decodedView, decodedCaption), element("figure", {}, nearestView, nearestCaption))),
-      element("p", {}, help), status);
+      legend, element("p", {}, `${help} ${others}`), status);
 
     const toX = (x) => 2 * (MARGIN + ((x - left) / (right - left)) * (SIDE - 2 * MARGIN));
     const toY = (y) => 2 * (MARGIN + ((top - y) / (top - bottom)) * (SIDE - 2 * MARGIN));
@@ -57,7 +74,7 @@
     const marks = document.createElement("canvas");
     marks.width = marks.height = 2 * SIDE;
     const marksContext = marks.getContext("2d");
-    marksContext.font = "26px system-ui, sans-serif";
+    marksContext.font = "600 28px system-ui, sans-serif"; // 9 pixels on a phone
     marksContext.textAlign = "center";
     marksContext.textBaseline = "middle";
     data.labels.forEach((label, index) => {
@@ -96,6 +113,7 @@
     const clamp = (index) => Math.max(0, Math.min(data.points - 1, index));
     const toIndex = (fraction) => clamp(Math.round(((fraction * SIDE - MARGIN) / (SIDE - 2 * MARGIN)) * (data.points - 1)));
     function follow(event) {
+      if (!event.isPrimary) return; // a second finger
       const box = map.getBoundingClientRect();
       column = toIndex((event.clientX - box.left) / box.width);
       row = toIndex((event.clientY - box.top) / box.height);
@@ -103,6 +121,7 @@
     }
     map.addEventListener("pointermove", follow);
     map.addEventListener("pointerdown", follow);
+    map.addEventListener("pointerup", () => update(true)); // said once a finger or button is up, not at every move
     const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     map.addEventListener("keydown", (event) => {
       const move = KEYS[event.key];

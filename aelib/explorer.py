@@ -1,4 +1,4 @@
-"""Explore the first two latent dimensions: an interactive map of decoded images, for mouse and arrow keys.
+"""Explore the first two latent dimensions: an interactive map of decoded images, for mouse, touch and keys.
 
 One output holds all of it: it works in JupyterLab and in a page from disk, without a kernel and without a network.
 """
@@ -58,7 +58,8 @@ def explore(
 
     Args:
         decode: (n, latent_dim) -> (n, height, width, channels) in [0, 1], such as `Autoencoder.decode`.
-        codes: (n, latent_dim), two dimensions at least. Those past the second stay at their mean on the map.
+        codes: (n, latent_dim), two dimensions at least. In the decoded images those past the second are at their mean;
+            the nearest code is the one nearest in the first two.
         images: (n, height, width, channels) in [0, 1], with 1 or 3 channels, that the codes belong to.
         labels: (n,) numbers or texts, drawn at the codes.
         picture: what is shown where no script can run, such as `plots.code_map(...)`.
@@ -92,6 +93,7 @@ def explore(
     data = {
         "extent": bounds.tolist(),
         "points": points,
+        "dimensions": len(mean),
         "size": images.shape[1:3],
         "columns": columns,
         "codes": np.round(codes[:, :2], 4).ravel().tolist(),
