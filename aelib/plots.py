@@ -4,7 +4,7 @@ Arguments of several functions:
     images: (n, height, width, channels) in [0, 1], with 1 or 3 channels.
     columns: images per row.
     titles: short texts above the images; an empty one leaves its space to the one before.
-    size: width of an image in inches; less where a row would be wider than 4.9 inches.
+    size: width of an image in inches; less where a row would be wider than MAX_WIDTH.
     alt: sentence that says what the picture shows, for readers who cannot see it.
     ax: axes to draw on; new ones, which need `alt`, when None.
 
@@ -74,7 +74,7 @@ def mosaic(
         images: full rows of images, the top row first.
         extent: (left, right, bottom, top) of the frame in the units of its axes.
         labels: (x label, y label).
-        size: side of the frame in inches, 4.9 at most.
+        size: side of the frame in inches, MAX_WIDTH at most.
     """
     checked, columns = checked_images(images), validation.integer(columns, "columns")
     if len(checked) % columns:
