@@ -99,8 +99,9 @@ def test_only_the_first_eight_pictures_are_read_and_other_files_are_ignored(fold
 def test_a_large_picture_is_reduced_without_aliasing(folder):
     checkerboard = np.uint8(np.indices((1536, 600)).sum(0) % 2 * 255)
     Image.fromarray(checkerboard).save(folder / "x.png")
-    picture = data.pictures(folder)["own 1"]
-    assert picture.shape == (512, 200, 3)
+    noise(1200, 1600).save(folder / "y.jpg")
+    picture, photograph = data.pictures(folder).values()
+    assert picture.shape == (512, 200, 3) and photograph.shape == (384, 512, 3)
     # Taking every third pixel would leave a checkerboard.
     np.testing.assert_allclose(picture[4:-4, 4:-4], 0.5, atol=0.1)
 
@@ -157,14 +158,23 @@ def test_palettes_and_cmyk_become_rgb(folder):
         np.testing.assert_allclose(mean_color(picture), RED, atol=0.01)
 
 
-def test_a_color_profile_is_applied_and_a_damaged_one_ignored(folder):
-    # Lab colors do not fit an RGB picture.
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for number, profile in enumerate([lab, b"damaged", srgb]):
-        noise().save(folder / f"{number}.png", icc_profile=profile)
+def profile(color_space):
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(color_space)).tobytes()
+
+
+def test_a_color_profile_is_applied(folder):
+    # A profile in which the tags of the red and the blue primary are exchanged.
+    exchanged = profile("sRGB").replace(b"rXYZ", b"----").replace(b"bXYZ", b"rXYZ").replace(b"----", b"bXYZ")
+    for ending in ("png", "jpg"):
+        Image.new("RGB", (60, 60), (0, 0, 255)).save(folder / f"x.{ending}", icc_profile=exchanged)
     for picture in data.pictures(folder).values():
-        np.testing.assert_allclose(picture, np.float32(noise()) / 255, atol=0.01)
+        np.testing.assert_allclose(mean_color(picture), RED, atol=0.02)
+
+
+@pytest.mark.parametrize("unusable", [profile("LAB"), b"damaged"], ids=["of Lab colors", "damaged"])
+def test_a_color_profile_that_cannot_be_used_is_ignored(folder, unusable):
+    noise().save(folder / "x.png", icc_profile=unusable)
+    np.testing.assert_array_equal(data.pictures(folder)["own 1"], np.float32(noise()) / 255)
 
 
 @pytest.mark.parametrize("name", ["", " ", "no/such", "~/no such folder"])
@@ -354,6 +364,8 @@ def test_a_relative_folder_is_found_and_a_set_of_that_name_comes_first(folder, m
     assert data.load("./mnist-5k").name == "folder"
     monkeypatch.chdir("mnist-5k")
     assert data.load(".").name == "folder"
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert data.load("~/mnist-5k").name == "folder"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -408,7 +420,7 @@ def test_named_sets_have_their_own_size_and_channels(options):
 
 
 @pytest.mark.parametrize("function", [data.fetch, data.describe])
-def test_only_named_sets_are_fetched_and_described(folder, function):
-    save_colors(folder, 3)
+@pytest.mark.parametrize("name", [".", "no/such"])
+def test_only_named_sets_are_fetched_and_described(function, name):
     with pytest.raises(ValueError, match="name must be one of mnist-5k"):
-        function(folder)
+        function(name)
