@@ -16,7 +16,12 @@ def notebook(tmp_path):
 
 
 def record(**changes):
-    return {"run_id": RUN, "notebook": "one", "profile": "standard", "metrics": {"error": 0.5}} | changes
+    return {
+        "run_id": RUN,
+        "notebook": "one",
+        "profile": "standard",
+        "metrics": {"error": 0.5, "trivial": 0.9},
+    } | changes
 
 
 def trace(*records, cells=(0, 1), status="ok", end=None, **seen):
@@ -32,7 +37,7 @@ def verdict(notebook, trace):
 
 def test_a_fresh_finite_metric_on_the_right_side_passes(notebook):
     outcome = verdict(notebook, trace(record()))
-    assert (outcome.status, outcome.cause, outcome.metrics) == ("passed", None, {"error": 0.5})
+    assert (outcome.status, outcome.cause, outcome.metrics) == ("passed", None, {"error": 0.5, "trivial": 0.9})
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,7 @@ def test_a_fresh_finite_metric_on_the_right_side_passes(notebook):
         ([record(metrics={"error": True})], "not a number"),
         ([record(metrics={"other": 0.5})], "error is missing"),
         ([record(metrics={"error": "nan"})], "error is nan"),
+        ([record(metrics={"error": 0.5})], "error = 0.5 has no finite baseline"),
         (["text"], "no metrics of this run"),
     ],
 )
@@ -59,7 +65,7 @@ def test_metrics_that_prove_nothing_fail(notebook, records, words):
 
 
 def test_a_target_is_judged_by_its_value_alone(notebook):
-    outcome = verdict(notebook, trace(record(metrics={"error": 0.7}, reached=True, status="passed")))
+    outcome = verdict(notebook, trace(record(metrics={"error": 0.7, "trivial": 0.9}, reached=True, status="passed")))
     assert (outcome.status, outcome.exit_code) == ("missed", 1)
     assert outcome.cause == "error = 0.7 missed its target <= 0.6 by 0.1"
 

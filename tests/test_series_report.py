@@ -47,6 +47,15 @@ def test_a_chart_says_and_draws_what_was_measured(value, missed):
         assert bool(dot[1]) is missed and (float(dot[2]) > places["bound"]) is missed
 
 
+def test_a_chart_of_a_value_that_does_not_beat_its_baseline_is_drawn_and_said_to_miss():
+    (judged,) = judge({"error": 0.5, "trivial": 0.25}, [ERROR])
+    drawn = charts.target_chart(judged)
+    assert 'class="value missed"' in drawn and drawn.count("baseline 0.25") == 1
+    (judged,) = judge({"error": 0.5}, [ERROR])
+    drawn = charts.target_chart(judged)
+    assert "no finite baseline" in drawn and 'class="base"' not in drawn and 'class="value missed"' in drawn
+
+
 def test_a_chart_of_numbers_far_apart_is_logarithmic():
     (judged,) = judge({"error": 1e-6, "trivial": 1.0}, [Target("error", "<=", 1e-3, "trivial")])
     drawn = charts.target_chart(judged)

@@ -9,7 +9,8 @@ from throwaway import check as check_cell
 from throwaway import make_series
 
 from aelib.series import TargetMissed, check
-from aelib.series.verdict import METRICS_MIME
+from aelib.series.spec import Target
+from aelib.series.verdict import METRICS_MIME, judge, status_of
 
 
 @pytest.fixture
@@ -33,7 +34,21 @@ def test_a_reached_target_is_shown_beside_its_baseline(shown):
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
-        ({"error": 0.75}, "error = 0.75 missed its target <= 0.6 by 0.15"),
+        ({"error": 0.75, "trivial": 0.9}, "error = 0.75 missed its target <= 0.6 by 0.15"),
+        (
+            {"error": 0.5, "trivial": 0.25},
+            "error = 0.5 reached its target <= 0.6 by 0.1 but is not below its baseline 0.25",
+        ),
+        (
+            {"error": 0.5, "trivial": 0.5},
+            "error = 0.5 reached its target <= 0.6 by 0.1 but is not below its baseline 0.5",
+        ),
+        (
+            {"error": 0.75, "trivial": 0.7},
+            "error = 0.75 missed its target <= 0.6 by 0.15 and is not below its baseline 0.7",
+        ),
+        ({"error": 0.5}, "error = 0.5 has no finite baseline to beat; the target is <= 0.6"),
+        ({"error": 0.5, "trivial": float("inf")}, "error = 0.5 has no finite baseline to beat; the target is <= 0.6"),
         ({}, "error is missing; the target is <= 0.6"),
         ({"error": float("nan")}, "error is nan; the target is <= 0.6"),
         ({"error": np.float64("-inf")}, "error is -inf; the target is <= 0.6"),
@@ -59,9 +74,33 @@ def test_in_a_run_a_missed_target_is_handed_over_and_does_not_raise(shown, monke
 
 
 def test_a_profile_has_its_own_target(shown):
-    check("one", {"error": 0.65}, profile="quick")
+    check("one", {"error": 0.65, "trivial": 0.9}, profile="quick")
     with pytest.raises(TargetMissed):
-        check("one", {"error": 0.65}, profile="standard")
+        check("one", {"error": 0.65, "trivial": 0.9}, profile="standard")
+
+
+def measured(op, value, bound, baseline):
+    (verdict,) = judge({"error": value, "other": baseline}, [Target("error", op, bound, "other")])
+    (with_number,) = judge({"error": value}, [Target("error", op, bound, baseline)])
+    assert str(verdict) == str(with_number) and verdict.row == with_number.row
+    return verdict
+
+
+def test_a_target_is_reached_only_by_a_value_that_is_strictly_better_than_its_baseline():
+    for op, sign in (("<=", 1), (">=", -1)):
+        assert measured(op, 0.5 * sign, 0.6 * sign, 0.9 * sign).reached
+        assert measured(op, 0.5 * sign, 0.5 * sign, 0.9 * sign).reached
+        for value, baseline in ((0.5, 0.5), (0.5, 0.4), (0.7, 0.9)):
+            verdict = measured(op, value * sign, 0.6 * sign, baseline * sign)
+            assert verdict.measured and not verdict.reached and verdict.row[-1] == "NO"
+    assert "not above its baseline 0.9" in str(measured(">=", 0.9, 0.8, 0.9))
+
+
+@pytest.mark.parametrize("metrics", [{"error": 0.5}, {"error": 0.5, "other": float("nan")}])
+def test_a_target_without_a_finite_baseline_was_not_measured(metrics):
+    verdicts = judge(metrics, [Target("error", "<=", 0.6, "other")])
+    assert not verdicts[0].measured and not verdicts[0].reached
+    assert status_of(verdicts) == ("failed", "error = 0.5 has no finite baseline to beat; the target is <= 0.6")
 
 
 def test_unknown_names_and_values_that_are_no_numbers_are_refused(shown):

@@ -9,9 +9,9 @@ WIDTH, HEIGHT, EDGE = 180, 26, 8
 
 def target_chart(judged):
     """Where a value lies beside its target and its baseline: dot, bar and diamond on one line; green is reached."""
-    value = judged.value if judged.measured else None
-    numbers = [x for x in (value, judged.target, judged.baseline) if x is not None and math.isfinite(x)]
-    place = _scale(numbers)
+    given = {"value": judged.value, "target": judged.target, "baseline": judged.baseline}
+    drawn = {name: number for name, number in given.items() if number is not None and math.isfinite(number)}
+    place = _scale(drawn.values())
     middle, goal = HEIGHT / 2, place(judged.target)
     left, right = (0, goal) if judged.op == "<=" else (goal, WIDTH)
     parts = [
@@ -19,12 +19,14 @@ def target_chart(judged):
         f'<path class="axis" d="M0 {middle}H{WIDTH}"/>',
         f'<path class="bound" d="M{goal:.1f} 2V{HEIGHT - 2}"/>',
     ]
-    if judged.baseline is not None and math.isfinite(judged.baseline):
-        parts.append(f'<path class="base" d="M{place(judged.baseline) - 5:.1f} {middle}l5 -5 5 5 -5 5z"/>')
-    if value is not None:
+    if "baseline" in drawn:
+        parts.append(f'<path class="base" d="M{place(drawn["baseline"]) - 5:.1f} {middle}l5 -5 5 5 -5 5z"/>')
+    if "value" in drawn:
         missed = "" if judged.reached else " missed"
-        parts.append(f'<circle class="value{missed}" cx="{place(value):.1f}" cy="{middle}" r="4.5"/>')
-    return _svg(parts, str(judged) + (f", baseline {judged.baseline:.4g}" if judged.baseline is not None else ""))
+        parts.append(f'<circle class="value{missed}" cx="{place(drawn["value"]):.1f}" cy="{middle}" r="4.5"/>')
+    # What does not beat its baseline already says so.
+    baseline = f", baseline {drawn['baseline']:.4g}" if "baseline" in drawn and judged.beats_baseline else ""
+    return _svg(parts, f"{judged}{baseline}")
 
 
 def history_chart(name, values, bound):

@@ -19,7 +19,9 @@ class TargetMissed(AssertionError):
 
 @dataclass(frozen=True)
 class TargetVerdict:
-    """A target as results.json has it: the bound, and the measured value and baseline, None where one is missing."""
+    """A target and what was measured: `value` is None where it is missing; `baseline` is NaN where it is missing, and
+    None where the target has none.
+    """
 
     metric: str
     op: str
@@ -29,15 +31,27 @@ class TargetVerdict:
 
     @property
     def measured(self) -> bool:
-        """Whether there is a finite value to judge."""
-        return self.value is not None and math.isfinite(self.value)
+        """Whether there are a finite value and, where the target has a baseline, a finite baseline."""
+        return _is_finite(self.value) and (self.baseline is None or _is_finite(self.baseline))
+
+    @property
+    def within_bound(self) -> bool:
+        """Whether the value is finite and on the right side of the bound."""
+        if not _is_finite(self.value):
+            return False
+        return bool(self.value <= self.target if self.op == "<=" else self.value >= self.target)
+
+    @property
+    def beats_baseline(self) -> bool:
+        """Whether the value is strictly better than the baseline, or the target has none."""
+        if self.baseline is None:
+            return True
+        return self.measured and bool(self.value < self.baseline if self.op == "<=" else self.value > self.baseline)
 
     @property
     def reached(self) -> bool:
-        """Whether the value is finite and on the right side of the bound."""
-        if self.value is None or not math.isfinite(self.value):
-            return False
-        return bool(self.value <= self.target if self.op == "<=" else self.value >= self.target)
+        """Whether the value is within the bound and beats the baseline."""
+        return self.within_bound and self.beats_baseline
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -48,24 +62,30 @@ class TargetVerdict:
 
     def __str__(self):
         value, bound = number(self.value), f"{self.op} {number(self.target)}"
-        if not self.measured:
+        if not _is_finite(self.value):
             return f"{self.metric} is {value or 'missing'}; the target is {bound}"
+        if not self.measured:
+            return f"{self.metric} = {value} has no finite baseline to beat; the target is {bound}"
         gap = number(abs(self.value - self.target))
-        return f"{self.metric} = {value} {'reached' if self.reached else 'missed'} its target {bound} by {gap}"
+        text = f"{self.metric} = {value} {'reached' if self.within_bound else 'missed'} its target {bound} by {gap}"
+        if self.beats_baseline:
+            return text
+        side = "below" if self.op == "<=" else "above"
+        return f"{text} {'but' if self.within_bound else 'and'} is not {side} its baseline {number(self.baseline)}"
 
 
 def judge(metrics: dict, targets: Iterable[Target]) -> list[TargetVerdict]:
     """Return a TargetVerdict per target, in the targets' order. metrics: {name: float}, finite or not."""
 
     def verdict(target):
-        baseline = metrics.get(target.baseline) if isinstance(target.baseline, str) else target.baseline
+        baseline = metrics.get(target.baseline, math.nan) if isinstance(target.baseline, str) else target.baseline
         return TargetVerdict(target.metric, target.op, target.bound, metrics.get(target.metric), baseline)
 
     return [verdict(target) for target in targets]
 
 
 def status_of(verdicts: list[TargetVerdict]) -> tuple[str, str | None]:
-    """Return "passed", "missed" or, where a value is missing or not finite, "failed"; and the cause or None."""
+    """Return "passed", "missed" or, where a value or baseline is missing or not finite, "failed"; and the cause."""
     not_measured = [str(verdict) for verdict in verdicts if not verdict.measured]
     missed = [str(verdict) for verdict in verdicts if verdict.measured and not verdict.reached]
     status = "failed" if not_measured else "missed" if missed else "passed"
@@ -84,7 +104,8 @@ def check(notebook: str, metrics: dict, *, profile: str = "standard") -> None:
         profile: "quick", "standard" or "full": the notebook's parameter of that name.
 
     Raises:
-        TargetMissed: a metric with a target is missing, not finite, or on the wrong side.
+        TargetMissed: a metric with a target, or its baseline, is missing or not finite; or the metric is on the wrong
+            side of the bound, or no better than the baseline.
         ValueError: no such notebook or profile.
         TypeError: a metric is not a real number.
     """
@@ -130,6 +151,10 @@ def read_record(data: dict) -> dict[str, float]:
         if type(value) not in (int, float) and value not in ("nan", "inf", "-inf"):
             raise ValueError(f"{name} is {str(value)[:40]!r}, not a number")
     return {name: float(value) for name, value in metrics.items()}
+
+
+def _is_finite(value):
+    return value is not None and math.isfinite(value)
 
 
 def _show(verdicts, metrics, record):
