@@ -13,6 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from aelib.series.spec import load_series
+
 ROOT = Path(__file__).resolve().parents[1]
 GITHUB = ROOT / ".github"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -131,6 +133,14 @@ def test_systems_and_backends():
         # A called workflow gets at most what its caller has.
         assert caller["jobs"]["series"]["permissions"] == series["permissions"]
     assert WORKFLOWS["pages"]["on"]["workflow_run"]["workflows"] == [caller["name"] for caller in callers]
+
+
+def test_the_workflows_run_the_whole_series():
+    runs = [step["run"] for step in STEPS if "make report" in step.get("run", "")]
+    assert len(runs) == 3 and all("NOTEBOOKS=--all" in run for run in runs)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert "aelib run $(NOTEBOOKS) --profile $(PROFILE)" in makefile and "aelib run --all --profile quick" in makefile
+    assert WORKFLOWS["weekly"]["jobs"]["ends"]["strategy"]["matrix"]["notebook"] == list(load_series())
 
 
 def test_the_files_that_a_workflow_names_exist():

@@ -20,7 +20,10 @@ TYPES: dict[str, tuple[str, str, Callable]] = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a notebook: its type, its default and its allowed values. `formerly` is a name it had before."""
+    """One parameter of a notebook: its type, its default and its allowed values.
+
+    `formerly` is a name it had before. `costly` says that the upper end of its range takes too long to be tried.
+    """
 
     name: str
     type: str
@@ -31,6 +34,7 @@ class Parameter:
     choices: tuple = ()
     help: str = ""
     formerly: str | None = None
+    costly: bool = False
 
     @property
     def allowed(self) -> str:

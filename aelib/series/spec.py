@@ -174,7 +174,7 @@ def _profile(name, table, parameters, targets, where):
 
 
 def _parameter(name, entry, where):
-    _check_entries(entry, where, ("type", "default", "min", "above", "max", "choices", "help", "formerly"))
+    _check_entries(entry, where, ("type", "default", "min", "above", "max", "choices", "help", "formerly", "costly"))
     if entry.get("type") not in TYPES or "default" not in entry:
         raise SpecError(f"{where}: needs a default and a type out of {', '.join(TYPES)}")
     parameter = Parameter(name, **{**entry, "choices": tuple(entry.get("choices", ()))})
