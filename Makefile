@@ -14,11 +14,15 @@ TWO := -n 2 --dist loadfile --no-loadscope-reorder
 # PyTorch's threads otherwise wait in a long busy loop, which is very slow when another process uses the same cores.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: report test test-backends bench matrix lab lint bundle constraints
+.PHONY: report solutions test test-backends bench matrix lab lint bundle constraints
 
 # The three chapters, headless: prints the verdict table and the path of the page. NOTEBOOKS names others, or is --all.
 report: .venv/ready
 	$(BIN)/python -m aelib run $(NOTEBOOKS) --profile $(PROFILE) --jobs $(JOBS) --out $(OUT)
+
+# The worked solutions of the exercises, executed and published beside the report.
+solutions: .venv/ready
+	$(BIN)/python -m aelib.series.solutions --out $(OUT)/solutions
 
 # Two processes, because half of the tests wait for a kernel. Files in alphabetical order, or the slow tests of the
 # notebooks would start last.

@@ -83,7 +83,9 @@ def _completed(cell):
 
 @click.command()
 @click.option("--out", default="reports/solutions", show_default=True, help="Folder for the pages.")
-@click.option("--backend", default="tensorflow", show_default=True, help="tensorflow, jax or torch.")
+@click.option(
+    "--backend", default="tensorflow", envvar="KERAS_BACKEND", show_default=True, help="tensorflow, jax or torch."
+)
 def main(out, backend):
     """Execute the worked solutions and publish a page of each; the exit code is 3 if one did not finish."""
     outcomes = publish(os.path.expanduser(out), backend)
