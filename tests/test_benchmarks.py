@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from throwaway import make_series
 
-from aelib.series.spec import Target
+from aelib.series.spec import Target, load_series
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 MEASURED = ("time_to_error", "epoch", "growth", "classical", "series", "disk", "matrix")
@@ -43,6 +44,16 @@ def test_a_bound_is_judged_by_its_margin_and_its_tightness(load, op, bound, valu
     assert found[2] == (max(values) if op == "<=" else min(values))
     assert found[3] == pytest.approx(margin)
     assert found[4] == tight
+
+
+def test_the_matrix_takes_every_notebook_in_both_profiles_or_a_part(load, tmp_path):
+    matrix = load("matrix")
+    series = load_series(make_series(tmp_path / "series", {"01_one": [], "further/more": []}))
+    whole = [(name, profile) for profile in ("quick", "standard") for name in ("01_one", "more")]
+    assert matrix.chosen_parts(series, [], None) == whole
+    assert matrix.chosen_parts(series, ["more"], None) == [("more", "quick"), ("more", "standard")]
+    assert matrix.chosen_parts(series, [], ["standard"]) == [("01_one", "standard"), ("more", "standard")]
+    assert matrix.chosen_parts(series, ["01"], ["quick"]) == [("01_one", "quick")]
 
 
 def test_tables_go_between_their_marks_and_nothing_else_changes(load, tmp_path, monkeypatch):

@@ -1,4 +1,8 @@
-"""Every target over seeds and backends: its spread, its margin, and whether a run is reproducible.
+"""Every target over seeds and backends: python tests/benchmarks/matrix.py [NOTEBOOK ...] [--profile NAME].
+
+It says for each target its spread and its margin, and whether a run is reproducible. Every notebook of the series takes
+part, the further ones, too. With names or a profile only that part is executed, and its report is `matrix-part`; what
+was executed in parts is not executed again, neither for the whole nor after an interruption.
 
 Quick: seeds 0 to 9 on three backends; standard: seeds 0 to 4 on TensorFlow; with `python -m aelib sweep`, which does
 not repeat finished points. A target holds if the mean is at least two standard deviations inside its bound, and it is
@@ -15,12 +19,19 @@ import tempfile
 import pandas
 from bench import CHECKOUT, write_report
 
+from aelib.series.catalog import select_notebooks
 from aelib.series.spec import load_series
 
 PLAN = {
     "quick": {"backend": "tensorflow,jax,torch", "seed": "0..9"},
     "standard": {"backend": "tensorflow", "seed": "0..4"},
 }
+
+
+def chosen_parts(series, names, profiles):
+    """Return the (notebook, profile) that names and profiles stand for, all without them, profile by profile."""
+    chosen = [notebook.name for notebook in select_notebooks(series, names or series)]
+    return [(name, profile) for profile in PLAN if profile in (profiles or PLAN) for name in chosen]
 
 
 def sweep(name, profile, workers):
@@ -46,7 +57,19 @@ def judged(target, values):
 def differing_metrics(backend, table):
     """Run seed 0 again with two notebooks in parallel, and return the names of the metrics that differ."""
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "aelib", "run", "--all", "--profile", "quick", "--jobs", "2", "--backend", backend]
+        command = [
+            sys.executable,
+            "-m",
+            "aelib",
+            "run",
+            "--all",
+            "--profile",
+            "quick",
+            "--jobs",
+            "2",
+            "--backend",
+            backend,
+        ]
         subprocess.run([*command, "--out", out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(f"{out}/results.json", encoding="utf-8") as file:
             notebooks = json.load(file)["notebooks"]
@@ -62,9 +85,13 @@ def differing_metrics(backend, table):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--workers", type=int, default=2)
-    workers = parser.parse_args().workers
+    parser.add_argument("notebooks", nargs="*")
+    parser.add_argument("--profile", action="append", choices=list(PLAN))
+    arguments = parser.parse_args()
     series, rows, data, passed, values_of = load_series(), [], {}, True, {}
-    tables = {(name, profile): sweep(name, profile, workers) for profile in PLAN for name in series}
+    parts = chosen_parts(series, arguments.notebooks, arguments.profile)
+    whole = len(parts) == len(PLAN) * len(series)
+    tables = {(name, profile): sweep(name, profile, arguments.workers) for name, profile in parts}
     for (name, profile), table in tables.items():
         for target in series[name].profiles[profile].targets:
             values = table[f"metric.{target.metric}"]
@@ -80,8 +107,10 @@ def main():
             rows.append((name_and_profile, f"{target.metric} {sign}", *numbers, f"{margin:.1f}", len(values), verdict))
             values_of[name_and_profile, target.metric] = (values - target.bound) / (stddev or 1)
             data[f"{name_and_profile} {target.metric}"] = values.tolist()
-    quick = pandas.concat([table for (_, profile), table in tables.items() if profile == "quick"])
-    differing = {backend: differing_metrics(backend, quick) for backend in PLAN["quick"]["backend"].split(",")}
+    differing = {}
+    if whole:
+        quick = pandas.concat([table for (_, profile), table in tables.items() if profile == "quick"])
+        differing = {backend: differing_metrics(backend, quick) for backend in PLAN["quick"]["backend"].split(",")}
     passed &= not any(differing.values())
 
     def draw(figure):
@@ -105,7 +134,8 @@ def main():
         "runs",
         "verdict",
     )
-    write_report("matrix", header, rows, {"values": data, "differing": differing}, draw, (7, 0.22 * len(rows) + 1))
+    report = "matrix" if whole else "matrix-part"
+    write_report(report, header, rows, {"values": data, "differing": differing}, draw, (7, 0.22 * len(rows) + 1))
     for backend, names in differing.items():
         print(f"{backend}: seed 0 again, two in parallel: " + (", ".join(names) or "exactly the same metrics"))
     sys.exit(not passed)
