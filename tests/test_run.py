@@ -15,7 +15,8 @@ from importlib import metadata
 import nbformat
 import psutil
 import pytest
-from throwaway import Finished, check, make_series, run, start
+from PIL import Image
+from throwaway import Finished, add_pictures, check, make_series, run, start
 
 # Every process that a notebook starts leaves its number in $PIDS; one of them is an orphan.
 NOTE = """
@@ -159,6 +160,21 @@ def test_a_further_notebook_runs_when_named_or_with_all_and_is_marked(tmp_path):
     assert '<h2 id="more">more (beyond the lecture)</h2>' in index and '<h2 id="one">one</h2>' in index
     assert '<th scope="row">(beyond the lecture) A statement</th>' in index
     assert "<title>more (beyond the lecture)</title>" in done.page("more") and 'href="more.html#x"' in index
+
+
+def test_a_folder_of_own_pictures_is_found_and_not_published(tmp_path, monkeypatch):
+    look = "import os\nfrom aelib import data\nprint(sorted(data.pictures(pictures)), 'in', pictures)"
+    series = make_series(tmp_path / "series", {"one": [look, check()]})
+    add_pictures(series, "one")
+    (tmp_path / "Anna").mkdir()
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "Anna" / "holiday.png")
+    monkeypatch.chdir(tmp_path)  # the path is relative to the folder of the run, not to that of the kernel
+    done = run(series, tmp_path / "out", "-p", "pictures", "Anna")
+    assert done.code == 0, done.stderr
+    assert done["one"]["parameters"]["pictures"] == "…"
+    assert "[&#x27;own 1&#x27;] in …" in done.page("one") or "['own 1'] in …" in done.page("one")
+    for path in done.out.iterdir():
+        assert not re.search("Anna|holiday", path.read_text(encoding="utf-8")), path.name
 
 
 def test_a_notebook_ends_at_its_deadline_with_all_it_started(tmp_path, pids):

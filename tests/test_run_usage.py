@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from nbformat.v4 import new_markdown_cell
-from throwaway import check, make_series
+from throwaway import add_pictures, check, make_series
 
 from aelib import __main__ as command
 from aelib import _files as files
@@ -111,6 +111,13 @@ def test_parameters_that_the_notebook_does_not_have_are_refused(refused, series)
     path = series / "one.ipynb"
     path.write_text(path.read_text(encoding="utf-8").replace("rate:", "pace:"), encoding="utf-8")
     assert "one: its `parameters` cell and series.toml differ in pace, rate" in refused()
+
+
+def test_a_folder_of_pictures_that_cannot_be_used_is_refused(refused, series, tmp_path):
+    add_pictures(series, "one")
+    (tmp_path / "empty").mkdir()
+    for folder, words in (("nowhere", "nowhere"), ("empty", "contains no picture")):
+        assert words in refused("one", "-p", "pictures", tmp_path / folder)
 
 
 def test_an_equation_that_no_page_could_show_is_refused(refused, series):

@@ -147,6 +147,16 @@ def renamed(tmp_path, monkeypatch):
     return folder
 
 
+def test_a_folder_becomes_absolute_and_may_be_empty(monkeypatch, tmp_path):
+    folder = Parameter("pictures", "folder", "")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ana")
+    assert [folder.parse(text) for text in ("", "a/b", "/c", "~/d")] == ["", f"{tmp_path}/a/b", "/c", "/home/ana/d"]
+    assert folder.check("") == "" and folder.allowed == "a folder"
+    with pytest.raises(UsageError, match="parameter pictures must be a folder; received '3'"):
+        folder.check(3)
+
+
 def test_a_former_name_of_a_parameter_works_with_a_warning(renamed, capsys):
     (plan,) = runner.plan(["one"], "standard", "tensorflow", [("pace", "2.5")])
     assert (plan.parameters["rate"], "pace" in plan.parameters) == (2.5, False)

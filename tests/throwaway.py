@@ -54,6 +54,17 @@ def make_series(folder, notebooks):
     return folder
 
 
+def add_pictures(series, name):
+    """Give a notebook of a series the parameter `pictures`, a folder."""
+    for path, old, new in (
+        (series / "series.toml", f"[{name}.parameters]\n", 'pictures = { type = "folder", default = "" }\n'),
+        (series / f"{name}.ipynb", "fast: bool = False\\n", 'pictures: str = \\"\\"\\n'),
+    ):
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, old + new), encoding="utf-8")
+
+
 def start(series, *arguments, before=(), **environment):
     """Start `python -m aelib ARGUMENTS` on a series, or the command `before` with the arguments; return the process."""
     return subprocess.Popen(

@@ -62,7 +62,16 @@ def clean(executed: nbformat.NotebookNode, redactions: dict[str, str]):
             _clean_output(output, redactions)
 
 
-def redactions(scratch: Path) -> dict[str, str]:
+def publish_parameters(executed: nbformat.NotebookNode, published: dict, redactions: dict[str, str]):
+    """Hide the user's own folders in what papermill noted of an executed notebook's parameters, in place."""
+    if "parameters" in executed.metadata.get("papermill", {}):
+        executed.metadata.papermill.parameters = published
+    for cell in executed.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.source = redact(cell.source, redactions)
+
+
+def redactions(scratch: Path, folders=()) -> dict[str, str]:
     """Return {path or environment value of this machine: what a published file shows instead}, longest first.
 
     Of the environment, whatever could be a path, a key or a name of this machine: eight characters or more that are
@@ -71,7 +80,7 @@ def redactions(scratch: Path) -> dict[str, str]:
     own = [value for name, value in os.environ.items() if not name.startswith(("AELIB_RUN", "KERAS", "TF_", "OMP_"))]
     values = [part for value in own for part in (value, *value.split(os.pathsep))]
     shown = {value: "…" for value in values if len(value) >= 8 and not value.isalpha()}
-    shown |= dict.fromkeys((str(scratch), sys.prefix, sys.base_prefix, str(PACKAGE.parent)), "…")
+    shown |= dict.fromkeys((*folders, str(scratch), sys.prefix, sys.base_prefix, str(PACKAGE.parent)), "…")
     shown[str(Path.home())] = "~"
     return {value: shown[value] for value in sorted(shown, key=len, reverse=True) if len(value) > 1}
 

@@ -52,7 +52,7 @@ def execute_notebook(
     (folder / "work").mkdir()
     environment, record = _environment(folder, run_id, backend, without), ExecutionRecord()
     _run_worker(folder, plan.parameters, environment, record, stop or Stop(), deadline, on_cell)
-    redactions = document.redactions(folder.parent)
+    redactions = document.redactions(folder.parent, plan.folders)
     outcome = outcome_of(plan, run_id, record, deadline)
     if outcome.cause:
         outcome = replace(outcome, cause=document.redact(outcome.cause, redactions))
@@ -61,6 +61,7 @@ def execute_notebook(
     except (OSError, ValueError):  # the worker was killed before it wrote the notebook
         executed = plan.document
     document.clean(executed, redactions)
+    document.publish_parameters(executed, plan.published_parameters, redactions)
     return outcome, executed
 
 

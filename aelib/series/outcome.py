@@ -22,6 +22,17 @@ class Plan:
     parameters: dict
 
     @property
+    def folders(self) -> list[str]:
+        """The folders among the values: the user's own, so that they are not published."""
+        names = [parameter.name for parameter in self.notebook.parameters.values() if parameter.type == "folder"]
+        return [self.parameters[name] for name in names if self.parameters.get(name)]
+
+    @property
+    def published_parameters(self) -> dict:
+        """The values as a report shows them."""
+        return {name: "…" if value in self.folders else value for name, value in self.parameters.items()}
+
+    @property
     def cells(self) -> list[int]:
         """Indices of the cells that must run: code that is not empty."""
         cells = enumerate(self.document.cells)
@@ -88,7 +99,7 @@ def outcome_of(plan: Plan, run_id: str, record: ExecutionRecord, deadline: float
         if complaint:
             status, cause = "failed", "; ".join(filter(None, (complaint, cause)))
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    return Outcome(name, status, cause, cell, round(record.seconds, 2), plan.parameters, finite, targets)
+    return Outcome(name, status, cause, cell, round(record.seconds, 2), plan.published_parameters, finite, targets)
 
 
 def _interruption(expected, record, deadline):

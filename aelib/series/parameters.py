@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 
 from aelib._errors import UsageError
 
-# The types of parameters: what they are called, the texts that stand for a value, and how these become one.
+# The types of parameters: what they are called, the texts that stand for a value, and how these become one. A folder's
+# path becomes absolute, because a notebook is executed in a folder of its own.
 TYPES: dict[str, tuple[str, str, Callable]] = {
     "int": ("a whole number", r"[+-]?[0-9]{1,30}", int),
     "float": ("a number", r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", float),
     "str": ("a text", r"(?s:.*)", str),
+    "folder": ("a folder", r"(?s:.*)", lambda text: os.path.abspath(os.path.expanduser(text)) if text else ""),
     "bool": ("true or false", r"(?i:true|false)", lambda text: text.lower() == "true"),
 }
 
@@ -54,7 +57,8 @@ class Parameter:
         """Return a value in the parameter's own type; raise UsageError if it is not allowed."""
         if self.type == "float" and type(value) is int:
             value = float(value)
-        allowed = type(value).__name__ == self.type and (not self.choices or value in self.choices)
+        python_type = "str" if self.type == "folder" else self.type
+        allowed = type(value).__name__ == python_type and (not self.choices or value in self.choices)
         if allowed and self.type in ("int", "float"):
             allowed = abs(value) < math.inf and value > self.above and self.min <= value <= self.max
         if not allowed:

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from aelib._files import output_folder, scratch_folder, write_atomically
-from aelib.data import NAMES, fetch
+from aelib.data import NAMES, fetch, pictures
 from aelib.data.files import folder as data_folder
 from aelib.series import document, equations, page, report, results
 from aelib.series.catalog import select_notebooks
@@ -89,7 +89,10 @@ def _plan_of(notebook, parameters):
     data_folder()
     if parameters.get("dataset") in NAMES:
         fetch(parameters["dataset"])
-    return Plan(notebook, source, parameters)
+    plan = Plan(notebook, source, parameters)
+    for chosen in plan.folders:
+        pictures(chosen)
+    return plan
 
 
 def _run_one(run_id, backend, folder, scratch, stop, deadline, progress, plan):
