@@ -32,12 +32,14 @@ class TargetVerdict:
     @property
     def measured(self) -> bool:
         """Whether there are a finite value and, where the target has a baseline, a finite baseline."""
-        return _is_finite(self.value) and (self.baseline is None or _is_finite(self.baseline))
+        if self.value is None or not math.isfinite(self.value):
+            return False
+        return self.baseline is None or math.isfinite(self.baseline)
 
     @property
     def within_bound(self) -> bool:
         """Whether the value is finite and on the right side of the bound."""
-        if not _is_finite(self.value):
+        if self.value is None or not math.isfinite(self.value):
             return False
         return bool(self.value <= self.target if self.op == "<=" else self.value >= self.target)
 
@@ -46,7 +48,9 @@ class TargetVerdict:
         """Whether the value is strictly better than the baseline, or the target has none."""
         if self.baseline is None:
             return True
-        return self.measured and bool(self.value < self.baseline if self.op == "<=" else self.value > self.baseline)
+        if self.value is None or not self.measured:
+            return False
+        return bool(self.value < self.baseline if self.op == "<=" else self.value > self.baseline)
 
     @property
     def reached(self) -> bool:
@@ -62,7 +66,7 @@ class TargetVerdict:
 
     def __str__(self):
         value, bound = number(self.value), f"{self.op} {number(self.target)}"
-        if not _is_finite(self.value):
+        if self.value is None or not math.isfinite(self.value):
             return f"{self.metric} is {value or 'missing'}; the target is {bound}"
         if not self.measured:
             return f"{self.metric} = {value} has no finite baseline to beat; the target is {bound}"
@@ -151,10 +155,6 @@ def read_record(data: dict) -> dict[str, float]:
         if type(value) not in (int, float) and value not in ("nan", "inf", "-inf"):
             raise ValueError(f"{name} is {str(value)[:40]!r}, not a number")
     return {name: float(value) for name, value in metrics.items()}
-
-
-def _is_finite(value):
-    return value is not None and math.isfinite(value)
 
 
 def _show(verdicts, metrics, record):
