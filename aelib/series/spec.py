@@ -104,7 +104,7 @@ def load_series(folder=None) -> dict[str, Notebook]:
     return {name: _notebook(name, table, folder) for name, table in tables.items()}
 
 
-def check_profile(profile: str):
+def check_profile(profile: object) -> None:
     """Raise UsageError for a name that is no profile's."""
     if profile not in PROFILES:
         raise UsageError(f"profile must be one of {', '.join(PROFILES)}; received {profile!r}")
