@@ -1,6 +1,7 @@
 """One look for every figure: readable on light and dark pages, on a phone, and by color-blind readers."""
 
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.spines import Spine
 from matplotlib.text import Text
+from matplotlib.textpath import TextPath
 
 from aelib import _validation as validation
 
@@ -121,3 +123,8 @@ def tile(images: np.ndarray, columns: int) -> np.ndarray:
     """Return images edge to edge as one image; a last row that is not full ends with the first images again."""
     rows = np.resize(images, (-(-len(images) // columns), columns, *images.shape[1:]))
     return np.vstack([np.hstack(row) for row in rows])
+
+
+def text_width(texts: Iterable[str]) -> float:
+    """Return the inches of the longest of some texts of 9 points, with a margin, or 0 if all are empty."""
+    return max((TextPath((0, 0), text, size=9).get_extents().width / 72 + 0.1 for text in texts if text), default=0)

@@ -1,5 +1,6 @@
 """aelib.plots: figures have alternative text, plot what they are given, and fit a phone and a dark page."""
 
+import inspect
 import io
 import itertools
 
@@ -12,8 +13,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
+from skimage import color
 
-from aelib import plots
+from aelib import models, plots
 
 
 def images(count=6, channels=1, size=8):
@@ -22,6 +24,7 @@ def images(count=6, channels=1, size=8):
 
 CODES = np.random.default_rng(1).random((30, 2))
 LABELS = np.arange(30) % 10
+NETWORK = models.lecture_autoencoder()
 DRAWN = {
     "axes": lambda channels, alt: plots.axes(2, 3, alt=alt)[0],
     "image_rows": lambda channels, alt: plots.image_rows({"a": images(6, channels), "b": images(6, channels)}, alt=alt),
@@ -29,6 +32,8 @@ DRAWN = {
     "mosaic": lambda channels, alt: plots.mosaic(images(6, channels), columns=3, alt=alt),
     "code_map": lambda channels, alt: plots.code_map(CODES, LABELS, alt=alt),
     "curves": lambda channels, alt: plots.curves({"a": ([1, 2], [3, 4])}, xlabel="x", ylabel="y", alt=alt),
+    "bars": lambda channels, alt: plots.bars({"a": [1, 2]}, categories="bc", xlabel="x", ylabel="y", alt=alt),
+    "network_diagram": lambda channels, alt: plots.network_diagram(NETWORK, alt=alt),
 }
 
 
@@ -61,8 +66,16 @@ def test_a_picture_is_a_figure_that_a_notebook_shows_as_png_with_its_text(name, 
 
 def test_every_public_function_is_among_those_tried():
     defined = {name for name, value in vars(plots).items() if getattr(value, "__module__", "") == plots.__name__}
-    assert {name for name in defined if not name.startswith("_")} == {*DRAWN} - {"axes"}
+    assert {name for name in defined if not name.startswith("_")} <= {*DRAWN}
     assert {name for name in plots.__all__ if not name.isupper()} == {*DRAWN, "Picture"}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_public_function_has_a_docstring_and_type_hints(name):
+    function = getattr(plots, name)
+    signature = inspect.signature(function)
+    assert inspect.getdoc(function) and signature.return_annotation is not signature.empty
+    assert all(parameter.annotation is not parameter.empty for parameter in signature.parameters.values())
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None, 3])
@@ -176,6 +189,166 @@ def test_a_logarithmic_axis_has_numbers_to_read(top, few):
     assert any(ax.yaxis.get_minor_formatter().format_ticks([0.02])) is not few
 
 
+def test_a_level_is_told_from_a_curve_by_its_dashes_and_named_at_its_end_beside_no_other():
+    levels = {"PCA, test": 0.5, "PCA, training": 0.4999, "mean image": 0.9}
+    figure = plots.curves({"a": ([1, 2], [0, 1])}, xlabel="x", ylabel="y", levels=levels, alt="Curve")
+    (ax,) = figure.axes
+    curve, *lines = ax.get_lines()
+    assert [line.get_ydata()[0] for line in lines] == list(levels.values())
+    assert all(line.is_dashed() and line.get_linewidth() < curve.get_linewidth() for line in lines)
+    assert len({line.get_color() for line in lines} | {curve.get_color()}) == 2
+    figure.canvas.draw()
+    boxes = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    assert sorted(boxes) == ["PCA, test", "PCA, training", "mean image"]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes.values(), 2))
+    assert all(box.x0 >= ax.get_window_extent().x1 for box in boxes.values())
+    height = ax.transData.transform((0, 0.9))[1]
+    assert boxes["mean image"].y0 < height < boxes["mean image"].y1
+
+
+@pytest.mark.parametrize(
+    ("y", "marked"), [([0.5], True), ([np.nan, 0.5, np.nan], True), ([0.5, 0.4], False), ([np.nan, 1, 2], False)]
+)
+def test_a_curve_with_a_single_point_has_a_marker(y, marked):
+    figure = plots.curves({"a": (range(1, len(y) + 1), y)}, xlabel="epoch", ylabel="MSE", alt="Curve")
+    (line,) = figure.axes[0].get_lines()
+    assert (line.get_marker() == "o") is marked
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 6, 40])
+def test_an_axis_of_whole_numbers_has_ticks_at_whole_numbers(epochs):
+    lines = {"a": (range(1, epochs + 1), np.ones(epochs)), "b": (list(range(1, epochs + 1)), np.ones(epochs))}
+    (ax,) = plots.curves(lines, xlabel="epoch", ylabel="MSE", alt="Curve").axes
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    assert ticks and all(tick == round(tick) for tick in ticks)
+
+
+@pytest.mark.parametrize("top", [0.012, 0.03, 0.1, 5])
+def test_ticks_and_legend_cover_nothing(top):
+    lines = {f"a curve {k}": ([1, 8], [0.009 + k / 1e5, top]) for k in range(6)}
+    figure = plots.curves(lines, xlabel="epoch", ylabel="MSE", logy=True, alt="Curves")
+    (ax,) = figure.axes
+    figure.canvas.draw()
+    low, high = ax.get_ylim()
+    ticks = [*ax.yaxis.get_major_ticks(), *ax.yaxis.get_minor_ticks()]
+    boxes = [
+        tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text() and low <= tick.get_loc() <= high
+    ]
+    assert len(boxes) > 1 and not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1
+
+
+def test_a_code_map_says_which_dimensions_it_leaves_out():
+    def label(latent_dim):
+        return (
+            plots.code_map(CODES, LABELS, axis_labels=("p", "q"), latent_dim=latent_dim, alt="Map").axes[0].get_xlabel()
+        )
+
+    assert label(2) == "p" and label(16).startswith("p\n") and "other 14 of 16 dimensions" in label(16)
+
+
+def test_rows_that_do_not_fit_continue_below_all_of_them():
+    first, second = images(40), images(80)[40:]
+    figure = plots.image_rows({"a": first, "b": second}, titles=range(40), alt="Forty columns")
+    labels = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
+    assert len(labels) >= 4 and labels == ["a", "b"] * (len(labels) // 2)
+    grid = np.reshape(figure.axes, (len(labels), -1))
+    for given, lines in ((first, grid[::2]), (second, grid[1::2])):
+        drawn = [pixels(ax) for ax in lines.flat if ax.get_images()]
+        np.testing.assert_array_equal(drawn, given[..., 0])
+    assert [ax.get_title() for ax in grid[::2].flat if ax.get_title()] == [str(k) for k in range(40)]
+    assert not any(ax.get_title() for ax in grid[1::2].flat)
+    figure.canvas.draw()
+    boxes = [ax.get_window_extent() for ax in figure.axes if ax.get_images()]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    titles = [ax.title.get_window_extent() for ax in grid.flat if ax.get_title()]
+    assert not any(title.overlaps(box) for title in titles for box in boxes)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.image_grid(images(101), columns=101, titles=[f"{k:.1f} x" for k in range(101)], alt="x"),
+        lambda: plots.image_grid(images(101), columns=101, alt="x"),
+        lambda: plots.image_rows({f"row {k}": images(5) for k in range(40)}, alt="x"),
+        lambda: plots.image_rows({"sparse features": images(90), "vanilla features": images(90)}, alt="x"),
+    ],
+)
+def test_many_images_wrap_and_shrink_but_can_still_be_seen(draw):
+    figure = draw()
+    width, height = Image.open(io.BytesIO(figure._repr_mimebundle_()[0]["image/png"])).size
+    assert width <= 1.02 * 144 * plots.MAX_WIDTH and height <= 3.2 * 144 * plots.MAX_WIDTH
+    figure.canvas.draw()
+    shown = [ax.get_window_extent() for ax in figure.axes if ax.get_images()]
+    # A figure is drawn at 72 pixels an inch here, and has 96 on a page.
+    assert min(box.width for box in shown) >= 0.2 * 72
+    labels = [ax.yaxis.label.get_window_extent() for ax in figure.axes if ax.get_ylabel()]
+    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in itertools.pairwise(labels))
+
+
+def test_bars_stand_side_by_side_and_differ_in_color_and_hatching():
+    groups = {"PCA": [1, 2, 3], "autoencoder": [3, 2, 1]}
+    figure = plots.bars(groups, categories=[0, 1, 9], xlabel="class", ylabel="test MSE", alt="Bars")
+    (ax,) = figure.axes
+    for heights, container in zip(groups.values(), ax.containers, strict=True):
+        assert [bar.get_height() for bar in container] == heights
+    first, second = ax.containers
+    assert all(one.get_x() + one.get_width() <= other.get_x() for one, other in zip(first, second, strict=True))
+    assert first[0].get_facecolor() != second[0].get_facecolor() and first[0].get_hatch() != second[0].get_hatch()
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "1", "9"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(groups)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("class", "test MSE")
+
+
+def any_size():
+    layers = keras.layers
+    encoder = keras.Sequential([layers.Input((None, None, 3)), layers.Conv2D(8, 4, strides=4, padding="same")])
+    decoder = keras.Sequential([layers.Input((None, None, 8)), layers.Conv2DTranspose(3, 4, strides=4)])
+    return models.Autoencoder(encoder, decoder)
+
+
+DIAGRAMS = {
+    "dense": (
+        lambda: plots.network_diagram(NETWORK, alt="x"),
+        "28 × 28 × 1|784|512|128|32|2|32|128|512|784|28 × 28 × 1",
+        5,
+    ),
+    "convolutional": (
+        lambda: plots.network_diagram(
+            models.Autoencoder(models.conv_encoder((8, 8, 3), 2, [4]), models.conv_decoder((8, 8, 3), 2, [4])), alt="x"
+        ),
+        "8 × 8 × 3|4 × 4 × 4|4 × 4 × 2|4 × 4 × 4|4 × 4 × 12|8 × 8 × 3",
+        2,
+    ),
+    "of any size": (
+        lambda: plots.network_diagram(any_size(), input_shape=(16, 8, 3), alt="x"),
+        "16 × 8 × 3|4 × 2 × 8|16 × 8 × 3",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_a_diagram_has_a_bar_for_every_shape_with_the_code_between_encoder_and_decoder(name):
+    draw, shapes, latent = DIAGRAMS[name]
+    figure = draw()
+    (ax,) = figure.axes
+    texts = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    shown = [text.get_text().split("  ")[0] for text in ax.texts if "  " in text.get_text()]
+    assert shown == shapes.split("|")
+    assert texts["encoder"] < texts["latent\nrepresentation"] == latent < texts["decoder"]
+    bars = ax.get_lines()
+    sizes = [np.prod([int(side) for side in shape.split(" × ")]) for shape in shown]
+    widths = [np.ptp(bar.get_xdata()) for bar in bars]
+    np.testing.assert_array_equal(np.argsort(sizes, kind="stable"), np.argsort(widths, kind="stable"))
+    colors = [bar.get_color() for bar in bars]
+    assert colors.count(colors[latent]) == 1 and colors[0] != colors[-1]
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
 def test_drawing_on_given_axes_returns_their_figure():
     figure, (left, right) = plots.axes(1, 2, alt="Two plots")
     assert plots.curves({"a": ([1, 2], [3, 4])}, xlabel="x", ylabel="y", ax=left) is figure
@@ -255,6 +428,7 @@ ROWS = {"original $X$": images(10), NOISE: images(10)}
 CURVE = {"data-dependent": ([1, 2], [0.03, 0.04])}
 MANY = {f"curve {k}": ([1, 2], [k, k + 1]) for k in range(12)}
 LEVELS = {"mean image": 0.06, "PCA": 0.05}
+BARS, CATEGORIES = {"PCA": range(10), "autoencoder": range(10)}, [f"a long name {k}" for k in range(10)]
 # name: a figure as the notebooks make them, and whether it has images or hatches, which have all shades
 PUBLISHED = {
     "image_rows": (lambda: plots.image_rows(ROWS, alt="x"), True),
@@ -272,7 +446,17 @@ PUBLISHED = {
         False,
     ),
     "curves, many": (lambda: plots.curves(MANY, xlabel="x", ylabel="y", alt="x"), False),
+    "curves, one point": (
+        lambda: plots.curves({"a": ([1], [0.05])}, xlabel="epoch", ylabel="MSE", levels=LEVELS, alt="x"),
+        False,
+    ),
     "two panels": (two_panels, False),
+    "image_rows, many": (
+        lambda: plots.image_rows({NOISE: images(60), "b": images(60)}, titles=range(60), alt="x"),
+        True,
+    ),
+    "network_diagram": (lambda: plots.network_diagram(NETWORK, alt="x"), True),
+    "bars of many": (lambda: plots.bars(BARS, categories=CATEGORIES, xlabel="class", ylabel="MSE", alt="x"), True),
     "bars": (bars, True),
     "text everywhere": (text_everywhere, False),
 }
@@ -288,8 +472,8 @@ def test_a_published_figure_fits_a_phone_and_pages_of_any_color(name):
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     assert not border[:, 3].any()
     texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
-    # The page of a phone of 390 pixels leaves 358 for a figure; a point is 4 / 3 pixels before that.
-    scale = min(1, 358 / metadata["image/png"]["width"])
+    # The page of a phone of 360 pixels leaves 328 for a figure; a point is 4 / 3 pixels before that.
+    scale = min(1, 328 / metadata["image/png"]["width"])
     assert min((text.get_fontsize() for text in texts), default=9) * 4 / 3 * scale >= 9
     for text in texts:
         assert contrast(text.get_color(), "#ffffff") >= 4.2 and contrast(text.get_color(), "#111111") >= 4.2
@@ -310,10 +494,46 @@ def test_images_shrink_to_the_width_of_a_phone_without_gaps_between_rows(rows, t
     assert 0 < upper.y0 - lower.y1 < 0.1 * upper.height and upper.width == pytest.approx(upper.height)
 
 
+# Machado, Oliveira and Fernandes 2009, severity 1: what a color-blind reader sees, in linear RGB.
+SEEN_BY = {
+    "others": np.eye(3),
+    "protanopes": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopes": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopes": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+@pytest.mark.parametrize("reader", SEEN_BY)
+def test_the_colors_of_ten_classes_are_told_apart_by_every_reader(reader):
+    rgb = np.array([to_rgb(one) for one in plots.COLORS])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(SEEN_BY[reader]), 0, 1)
+    lab = color.xyz2lab(seen @ np.transpose(color.colorconv.xyz_from_rgb))
+    apart = color.deltaE_ciede2000(lab[:, None], lab[None])
+    pairs = apart[np.triu_indices(10, 1)]
+    # About 2 is just noticeable side by side; marks as small as digits need several times that.
+    assert pairs.min() > (18 if reader == "others" else 10)
+    # Digits that the networks confuse, and so lie side by side on a map.
+    assert min(apart[4, 9], apart[7, 9], apart[3, 5], apart[3, 8], apart[5, 8]) > 11
+    assert apart[:3, :3][np.triu_indices(3, 1)].min() > 13  # a plot with few curves
+
+
 def test_the_colors_are_readable_on_light_and_dark_pages():
     assert len(set(plots.COLORS)) == len(plots.COLORS) == 10
-    for color, page in itertools.product(plots.COLORS, PAGES):
-        assert contrast(color, page) >= 3, (color, page)
+    for one, page in itertools.product(plots.COLORS, PAGES):
+        assert contrast(one, page) >= 3, (one, page)
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -332,7 +552,7 @@ def test_an_image_has_an_edge_on_a_page_of_its_own_color(draw, value):
 def test_axes_that_do_not_fit_side_by_side_are_stacked_but_keep_their_shape(rows, columns, width, stacked):
     figure, grid = plots.axes(rows, columns, size=(width, 2), alt="Panels")
     assert grid.shape == ((rows, columns) if rows > 1 else (columns,))
-    assert list(grid.flat) == figure.axes and figure.get_figwidth() <= 4.9
+    assert list(grid.flat) == figure.axes and figure.get_figwidth() <= 4.5
     starts = {round(ax.get_position().x0, 6) for ax in grid.flat}
     assert (len(starts) < columns) is stacked
     assert plots.axes(rows, columns, squeeze=False, alt="Panels")[1].shape == (rows, columns)
@@ -446,6 +666,21 @@ def test_a_digit_has_its_color_whichever_others_there_are():
             lambda: plots.curves(CURVE, xlabel="x", ylabel="y", levels={"b": None}, alt="x"),
             r"levels\['b'\] must be .* received None",
         ),
+        (
+            lambda: plots.curves({"a": ([], [])}, xlabel="x", ylabel="y", alt="x"),
+            r"y of lines\['a'\] must not be empty; received shape \(0,\)",
+        ),
+        (lambda: plots.code_map(CODES, LABELS, latent_dim=1, alt="x"), "latent_dim must be .* 2 or more; received 1"),
+        (lambda: plots.bars({}, categories="a", xlabel="x", ylabel="y", alt="x"), r"groups must be .* received \{\}"),
+        (
+            lambda: plots.bars({"a": [1]}, categories=[], xlabel="x", ylabel="y", alt="x"),
+            "categories must not be empty",
+        ),
+        (
+            lambda: plots.bars({"a": [1, 2]}, categories="bcd", xlabel="x", ylabel="y", alt="x"),
+            r"groups\['a'\] must have 3 heights, one for each category; received \(2,\)",
+        ),
+        (lambda: plots.network_diagram(any_size(), alt="x"), r"input_shape must .* received \(None, None, 3\)"),
     ],
 )
 def test_values_that_cannot_be_plotted_are_refused_in_one_line(draw, message):
