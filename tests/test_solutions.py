@@ -39,8 +39,9 @@ def test_solutions_run_without_a_warning(published, name):
 @pytest.mark.parametrize("notebook", WITH_EXERCISES, ids=lambda notebook: notebook.name)
 def test_every_exercise_has_a_solution_with_outputs_on_the_page(published, notebook):
     last = nbformat.read(notebook.path, 4).cells[-1].source
-    exercises = dict(re.findall(r"^(\d+)\. \*\*(.+?)\.\*\*", last, re.M))
-    assert len(exercises) >= 5 and list(exercises) == [str(number + 1) for number in range(len(exercises))]
+    exercises = dict(re.findall(r"^(\d+)\. \*\*(.+?)\.?\*\*", last, re.M))
+    assert len(exercises) >= 3 and list(exercises) == [str(number + 1) for number in range(len(exercises))]
+    assert notebook.name in NAMES, f"no solutions to {notebook.name}"
     page = (published[0] / f"{notebook.name}.html").read_text(encoding="utf-8")
     solved = {}
     for section in re.split("(?=<h2 )", page):
