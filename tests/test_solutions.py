@@ -4,6 +4,7 @@ import re
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from aelib.series import solutions
@@ -94,3 +95,5 @@ def test_a_series_without_solutions_is_a_usage_error(tmp_path, monkeypatch):
     monkeypatch.setenv("AELIB_NOTEBOOKS", str(tmp_path))
     with pytest.raises(UsageError, match="no notebooks in"):
         solutions.publish(tmp_path / "out")
+    result = CliRunner().invoke(solutions.main, ["--out", str(tmp_path / "out")])
+    assert result.exit_code == 2 and "no notebooks in" in result.output

@@ -87,8 +87,11 @@ def _completed(cell):
     "--backend", default="tensorflow", envvar="KERAS_BACKEND", show_default=True, help="tensorflow, jax or torch."
 )
 def main(out, backend):
-    """Execute the worked solutions and publish a page of each; the exit code is 3 if one did not finish."""
-    outcomes = publish(os.path.expanduser(out), backend)
+    """Execute the worked solutions and publish a page of each; exit code: 0, or 3 if one did not finish."""
+    try:
+        outcomes = publish(os.path.expanduser(out), backend)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
     for outcome in outcomes:
         click.echo(f"{outcome.name}: {outcome.status} in {outcome.seconds:.0f} s {outcome.cause or ''}".rstrip())
     click.echo(os.path.join(out, "index.html"))
