@@ -77,6 +77,8 @@ def twice(tmp_path_factory):
     table = (series / "series.toml").read_text(encoding="utf-8")
     entry = '[[one.lecture]]\ntext = "A statement"\ncells = ["x"]\nmetrics = ["error", "unknown"]\n'
     (series / "series.toml").write_text(table + entry, encoding="utf-8")
+    (folder / "out" / "solutions").mkdir(parents=True)
+    (folder / "out" / "solutions" / "one.html").touch()
     given = ([], ["-p", "rate", "0.55"], ["one"], [])
     return [run(series, folder / "out", *arguments) for arguments in given]
 
@@ -94,6 +96,11 @@ def test_the_folder_remembers_every_run(twice):
 def test_the_index_shows_the_lecture_with_the_numbers_of_this_run(twice):
     page = twice[-1].page("index")
     assert '<a href="one.html#x">x</a>' in page and "error&nbsp;=&nbsp;0.5, unknown" in page
+
+
+def test_the_index_links_to_worked_solutions_that_are_beside_it(twice):
+    page = twice[-1].page("index")
+    assert page.count("worked solutions") == 1 and '<a href="solutions/one.html">worked solutions</a>' in page
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"schema": "aelib.history/1", "runs": [{}]}', '{"schema": "x"}'])

@@ -14,10 +14,14 @@ WIDE = 720  # pixels of a card's picture
 
 @dataclass(frozen=True)
 class Card:
-    """What index.html shows of a notebook beside its outcome. picture: (address, alternative text) or None."""
+    """What index.html shows of a notebook beside its outcome.
+
+    picture: (address, alternative text) or None. solutions: the address of the page of its solutions or None.
+    """
 
     title: str
     picture: tuple[str, str] | None = None
+    solutions: str | None = None
 
 
 def index_html(run, cards, runs, statements):

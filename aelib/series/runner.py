@@ -122,7 +122,9 @@ def _run_one(run_id, backend, folder, scratch, stop, deadline, progress, plan):
         html = page.failure_page(outcome)
     write_atomically(folder / f"{name}.html", html)
     progress.end(name, outcome.status, outcome.seconds)
-    return outcome, report.Card(title, report.picture(executed, plan.notebook.picture))
+    solutions = f"solutions/{name}.html"
+    published = solutions if (folder / solutions).exists() else None
+    return outcome, report.Card(title, report.picture(executed, plan.notebook.picture), published)
 
 
 @contextmanager
