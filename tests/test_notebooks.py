@@ -50,7 +50,14 @@ def test_cell_ids_are_names_and_cells_are_short(path):
     for cell in notebook.cells:
         assert re.fullmatch(r"[a-z0-9-]+", cell.id) and not re.fullmatch(r"[0-9a-f]{8}", cell.id), cell.id
     for cell in code_cells(path):
-        assert len(cell.source.splitlines()) <= 25, cell.id
+        assert len(cell.source.splitlines()) <= 20, cell.id
+
+
+@each_guided
+def test_a_chapter_has_at_most_95_cells_and_4500_words_a_further_notebook_60_cells(path):
+    cells = nbformat.read(path, 4).cells
+    assert len(cells) <= (60 if SERIES[path.stem].further else 95)
+    assert sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown") <= 4500
 
 
 @each_shared
