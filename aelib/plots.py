@@ -161,10 +161,14 @@ def bars(
     for index, (label, values) in enumerate(heights.items()):
         offset = (index - (len(heights) - 1) / 2) * width
         # The edges have the color of the hatching; without a width they are not drawn.
-        look = {"color": COLORS[index % len(COLORS)], "hatch": HATCHES[index % len(HATCHES)], "edgecolor": "white"}
+        look: dict[str, Any] = {
+            "color": COLORS[index % len(COLORS)],
+            "hatch": HATCHES[index % len(HATCHES)],
+            "edgecolor": "white",
+        }
         ax.bar(positions + offset, values, 0.92 * width, label=label, linewidth=0, **look)
-    long = sum(map(len, names)) > 40
-    ax.set_xticks(positions, names, **({"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}))
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(positions, names, **(slanted if sum(map(len, names)) > 40 else {}))
     ax.grid(False, axis="x")
     ax.set(xlabel=xlabel, ylabel=ylabel)
     _legend_above(ax)
