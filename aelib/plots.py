@@ -13,7 +13,7 @@ A ValueError names the argument that does not fit, what it must be, and what was
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
