@@ -79,7 +79,7 @@ def code_map(
         area = max(box.width, box.height) ** 2
         ax.scatter(x, y, s=area, marker=marker, linewidths=0.2, color=color, label=name)
     left_out = validation.integer(latent_dim, "latent_dim", minimum=2) - 2
-    note = f"\n(the other {left_out} of {latent_dim} dimensions are not drawn)" if left_out else ""
+    note = f"\n({left_out} of {latent_dim} dimensions not drawn)" if left_out else ""
     ax.set(xlabel=axis_labels[0] + note, ylabel=axis_labels[1])
     if marks != names:
         _legend_above(ax)
