@@ -1,13 +1,17 @@
 """Draw the layers of an autoencoder as a diagram."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from aelib._figure import COLORS, MAX_WIDTH, Picture, axes
-from aelib._network import chain
+
+if TYPE_CHECKING:
+    import keras
 
 
 def network_diagram(model: keras.Model, *, input_shape: Sequence[int] | None = None, alt: str) -> Picture:
@@ -20,6 +24,8 @@ def network_diagram(model: keras.Model, *, input_shape: Sequence[int] | None = N
         model: an `Autoencoder`; its encoder and decoder are chains of layers.
         input_shape: (height, width, channels) of an image, for a network that takes images of any size.
     """
+    from aelib._network import chain  # imports Keras, which plots of numbers do without
+
     encoder, decoder = chain(model.encoder), chain(model.decoder)
     shape = tuple(input_shape or model.encoder.input_shape[1:])
     if None in shape:

@@ -182,7 +182,7 @@ def unpacked(release, tmp_path_factory):
 def test_the_wheel_of_a_release_has_no_assignment_no_solution_and_no_grader(unpacked):
     names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert "aelib/_repository/notebooks/01_compression.ipynb" in names and "aelib/classroom/expect.py" in names
-    assert not [name for name in names if "assignments" in name or "solutions" in name or "grader" in name]
+    assert not [name for name in names if "assignments" in name or "solutions/" in name or "grader" in name]
     (record,) = unpacked.glob("*.dist-info/RECORD")
     rows = {row[0]: row[1:] for row in csv.reader(record.read_text().splitlines())}
     assert set(rows) == names

@@ -245,7 +245,7 @@ def test_a_code_map_says_which_dimensions_it_leaves_out():
             plots.code_map(CODES, LABELS, axis_labels=("p", "q"), latent_dim=latent_dim, alt="Map").axes[0].get_xlabel()
         )
 
-    assert label(2) == "p" and label(16).startswith("p\n") and "other 14 of 16 dimensions" in label(16)
+    assert label(2) == "p" and label(16).startswith("p\n") and "14 of 16 dimensions not drawn" in label(16)
 
 
 def test_rows_that_do_not_fit_continue_below_all_of_them():
