@@ -96,7 +96,7 @@ def outcome_of(plan: Plan, run_id: str, record: ExecutionRecord, deadline: float
     status, cause, cell = _interruption(plan.cells, record, deadline)
     if status is None:
         status, cause = status_of(targets)
-        if complaint:
+        if complaint and targets:  # what has no targets, such as worked solutions, hands over no metrics
             status, cause = "failed", "; ".join(filter(None, (complaint, cause)))
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return Outcome(name, status, cause, cell, round(record.seconds, 2), plan.published_parameters, finite, targets)
