@@ -1,11 +1,11 @@
-"""Inspect a network through Keras's public attributes, and check data against it."""
+"""Inspect a network through Keras's public attributes, check data against it, and apply it batch by batch."""
 
 import math
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from aelib import _validation
 
@@ -60,6 +60,17 @@ def check_validation_data(model: keras.Model, validation_data: Any) -> tuple:
     inputs, targets = check_pair(model, inputs, targets, ("validation_data", "the targets of validation_data"))
     name = "the weights of validation_data"
     return (inputs, targets, *(check_weights(weight, targets, name) for weight in weights if weight is not None))
+
+
+def in_batches(layer: keras.layers.Layer, inputs: Any, batch_size: int) -> np.ndarray:
+    """Return the outputs of a layer outside of training, (n, ...), computed batch by batch."""
+    inputs, size = _validation.numeric(inputs, "x", allow_empty=True), _validation.integer(batch_size, "batch_size")
+    count = len(inputs)
+    # TensorFlow cannot batch-normalize an empty batch, so a blank image stands in for it.
+    inputs = inputs if count else np.zeros((1, *inputs.shape[1:]), "float32")
+    # Direct calls instead of `predict`: no compilation, and NumPy in and out on every backend.
+    outputs = [layer(inputs[i : i + size], training=False) for i in range(0, len(inputs), size)]
+    return np.concatenate([ops.convert_to_numpy(batch) for batch in outputs])[:count]
 
 
 def _input_shape(model):

@@ -9,13 +9,14 @@ from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 from numpy.typing import ArrayLike
 
 # Imported so that Keras knows the penalties and the optimizer that a saved model may contain.
 import aelib.regularizers
 import aelib.training  # noqa: F401
 from aelib import _validation
+from aelib._network import in_batches
 from aelib.layers import DepthToSpace
 
 Initializer: TypeAlias = str | dict | keras.initializers.Initializer
@@ -183,15 +184,15 @@ class Autoencoder(keras.Model):
 
     def encode(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:
         """Return the codes of images, (n, ...)."""
-        return _in_batches(self.encoder, x, batch_size)
+        return in_batches(self.encoder, x, batch_size)
 
     def decode(self, z: ArrayLike, batch_size: int = 1000) -> np.ndarray:
         """Return the images of codes, (n, height, width, channels)."""
-        return _in_batches(self.decoder, z, batch_size)
+        return in_batches(self.decoder, z, batch_size)
 
     def reconstruct(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:
         """Return the network's output for x, of the shape of x: decode(encode(x)), unless the penalty changes Z."""
-        return _in_batches(self, x, batch_size)
+        return in_batches(self, x, batch_size)
 
     def get_config(self) -> dict[str, Any]:
         parts = {"encoder": self.encoder, "decoder": self.decoder, "penalty": self.penalty}
@@ -231,16 +232,6 @@ def _dense(width, activation, kernel_initializer, name=None):
     if isinstance(kernel_initializer, keras.initializers.Initializer):
         kernel_initializer = type(kernel_initializer).from_config(kernel_initializer.get_config())
     return layers.Dense(width, activation, kernel_initializer=kernel_initializer, name=name)
-
-
-def _in_batches(layer, inputs, batch_size):
-    inputs, size = _validation.numeric(inputs, "x", allow_empty=True), _validation.integer(batch_size, "batch_size")
-    count = len(inputs)
-    # TensorFlow cannot batch-normalize an empty batch, so a blank image stands in for it.
-    inputs = inputs if count else np.zeros((1, *inputs.shape[1:]), "float32")
-    # Direct calls instead of `predict`: no compilation, and NumPy in and out on every backend.
-    outputs = [layer(inputs[i : i + size], training=False) for i in range(0, len(inputs), size)]
-    return np.concatenate([ops.convert_to_numpy(batch) for batch in outputs])[:count]
 
 
 def _halvable(shape, filters):

@@ -57,20 +57,9 @@ def judged(target, values):
 def differing_metrics(backend, table):
     """Run seed 0 again with two notebooks in parallel, and return the names of the metrics that differ."""
     with tempfile.TemporaryDirectory() as out:
-        command = [
-            sys.executable,
-            "-m",
-            "aelib",
-            "run",
-            "--all",
-            "--profile",
-            "quick",
-            "--jobs",
-            "2",
-            "--backend",
-            backend,
-        ]
-        subprocess.run([*command, "--out", out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "aelib", "run", "--all", "--profile", "quick", "--jobs", "2", "--out", out]
+        command += ["--backend", backend]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(f"{out}/results.json", encoding="utf-8") as file:
             notebooks = json.load(file)["notebooks"]
     differing = []
