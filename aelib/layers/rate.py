@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from aelib import _validation
 
-_LEAST_PROBABILITY = 1e-9  # 30 bits; a code far outside of the density costs no more, and has a finite gradient
+_LEAST_PROBABILITY = 1e-9  # 30 bits per dimension; a code far outside of the density costs no more
 
 
 @keras.saving.register_keras_serializable("aelib")
@@ -71,7 +71,7 @@ class RateBottleneck(layers.Layer):
     def probabilities(self, low: int, high: int) -> np.ndarray:
         """Return the probability of each integer from low to high, (dimensions, high - low + 1), as learned.
 
-        They add up to a little less than 1: the rest is the probability of all other integers.
+        They add up to less than 1: the rest is the probability of all other integers.
         """
         integers = np.arange(low, high + 1, dtype="float32")
         codes = ops.convert_to_tensor(np.repeat(integers[:, None], self.means.shape[1], axis=1))
