@@ -21,6 +21,11 @@ def chain(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     return [layer for part in model.layers for layer in chain(part)]
 
 
+def leaves(model: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Return every layer of a model that contains no others, the penalty included, in no order to rely on."""
+    return [leaf for part in model.layers for leaf in leaves(part)] if hasattr(model, "layers") else [model]
+
+
 def check_pair(model: keras.Model, x: Any, y: Any, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs and targets (x itself if y is None) as arrays that match a model; build an unbuilt model.
 

@@ -105,6 +105,70 @@ def dead_units(codes: ArrayLike, threshold: float = 0.0) -> int:
     return int(np.sum(~np.any(np.abs(codes).reshape(-1, codes.shape[-1]) > threshold, axis=0)))
 
 
+def feature_density(codes: ArrayLike, threshold: float = 0.0) -> np.ndarray:
+    """Return for each unit the fraction of codes, shape (n, ..., units), in which its size is above the threshold.
+
+    Returns:
+        (units,) in [0, 1]; 0 for a dead unit. With a threshold of 0 they add up to the mean L0.
+    """
+    codes = _validation.numeric(codes, "codes", "float64")
+    return np.mean(np.abs(codes).reshape(-1, codes.shape[-1]) > threshold, axis=0)
+
+
+def mean_max_cosine(features: ArrayLike, atoms: ArrayLike) -> float:
+    """Return how well directions are found: the mean over features of the largest cosine with one of the atoms.
+
+    1 if every feature is an atom up to its length. Random atoms do not score 0: the more of them, the higher. The sign
+    counts, since the features of a nonnegative code have one (Sharkey, Braun and Millidge 2022).
+
+    Args:
+        features: (n, dimensions), the true directions; none may be zero.
+        atoms: (m, dimensions), such as `Dictionary.atoms` or `pca.components_`; none may be zero.
+
+    Raises:
+        ValueError: for arrays that are not matrices of the same number of columns, or rows of length 0.
+    """
+    return float(max_cosines(features, atoms).mean())
+
+
+def max_cosines(features: ArrayLike, atoms: ArrayLike) -> np.ndarray:
+    """Return for each feature the largest cosine with one of the atoms, (n,); it takes what `mean_max_cosine` takes."""
+    features, atoms = _directions(features, "features"), _directions(atoms, "atoms")
+    if features.shape[1] != atoms.shape[1]:
+        raise ValueError(f"atoms must have {features.shape[1]} columns, as features; received shape {atoms.shape}")
+    return (features @ atoms.T).max(axis=1)
+
+
+def loss_recovered(loss: float, replaced_loss: float, ablated_loss: float) -> float:
+    """Return how much of the loss that an ablation adds is recovered: (ablated - replaced) / (ablated - loss).
+
+    1 if the network is as good with one layer's activations replaced by reconstructions as with the original ones, 0 if
+    it is no better than with all of them replaced by a constant: their mean or, as often for language models (Bricken
+    et al. 2023), zero. Say which: zero usually harms more, which makes the same reconstructions look better.
+
+    Args:
+        loss: of the network as it is.
+        replaced_loss: with one layer's activations replaced by their reconstructions.
+        ablated_loss: with them replaced by a constant; must exceed `loss`.
+
+    Raises:
+        ValueError: for a loss that is not a finite number, or an ablated loss that does not exceed `loss`.
+    """
+    loss = _validation.number(loss, "loss", -np.inf)
+    replaced_loss = _validation.number(replaced_loss, "replaced_loss", -np.inf)
+    ablated_loss = _validation.number(ablated_loss, "ablated_loss", -np.inf)
+    if not ablated_loss > loss:
+        raise ValueError(f"ablated_loss must exceed loss, {loss:g}; received {ablated_loss:g}")
+    return (ablated_loss - replaced_loss) / (ablated_loss - loss)
+
+
+def _directions(values, name):
+    values = _validation.numeric(values, name, "float64", finite=True)
+    if values.ndim != 2 or not (lengths := np.linalg.norm(values, axis=1)).all():
+        raise ValueError(f"{name} must have shape (n, dimensions) and no row of zeros; received shape {values.shape}")
+    return values / lengths[:, None]
+
+
 def _images(y_true, y_pred):
     y_true = _validation.images(y_true, "y_true", dtype="float64")
     y_pred = _validation.images(y_pred, "y_pred", limits=_validation.OVERSHOOT, dtype="float64")

@@ -5,18 +5,16 @@ The builders raise a ValueError that names the argument if a shape or width does
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import keras
-import numpy as np
 from keras import layers
-from numpy.typing import ArrayLike
 
 # Imported so that Keras knows the penalties and the optimizer that a saved model may contain.
 import aelib.regularizers
 import aelib.training  # noqa: F401
 from aelib import _validation
-from aelib._network import in_batches
+from aelib._autoencoder import Autoencoder, AuxKAutoencoder  # noqa: F401
 from aelib.layers import DepthToSpace
 
 Initializer: TypeAlias = str | dict | keras.initializers.Initializer
@@ -146,65 +144,6 @@ def conv_decoder(
             decoder.add(layers.BatchNormalization(momentum=0.9))
         decoder.add(layers.Activation(output_activation if last else activation))
     return decoder
-
-
-@keras.saving.register_keras_serializable("aelib")
-class Autoencoder(keras.Model):
-    """Z = encoder(X), then X-hat = decoder(Z); trained with `fit(x, x)`.
-
-    Args:
-        encoder: a Keras model or layer from images to codes.
-        decoder: a Keras model or layer from codes to images.
-        penalty: a layer between the two that adds to the loss, or None. A `SparsityPenalty` returns Z unchanged, a
-            `RateBottleneck` rounds it.
-
-    Raises:
-        TypeError: if one of them is not a Keras layer.
-    """
-
-    def __init__(
-        self, encoder: layers.Layer, decoder: layers.Layer, penalty: layers.Layer | None = None, **kwargs: Any
-    ):
-        super().__init__(**kwargs)
-        for name, part in (("encoder", encoder), ("decoder", decoder), ("penalty", penalty)):
-            if not isinstance(part, layers.Layer) and not (name == "penalty" and part is None):
-                raise TypeError(f"{name} must be a Keras layer or model; received {part!r}")
-        self.encoder, self.decoder, self.penalty = encoder, decoder, penalty
-
-    def build(self, input_shape):
-        if self.penalty is not None and not self.penalty.built:
-            self.penalty.build(self.encoder.compute_output_shape(input_shape))
-        super().build(input_shape)
-
-    def call(self, images, training=None):
-        code = self.encoder(images, training=training)
-        if self.penalty is not None:
-            code = self.penalty(code, training=training)
-        return self.decoder(code, training=training)
-
-    def encode(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:
-        """Return the codes of images, (n, ...)."""
-        return in_batches(self.encoder, x, batch_size)
-
-    def decode(self, z: ArrayLike, batch_size: int = 1000) -> np.ndarray:
-        """Return the images of codes, (n, height, width, channels)."""
-        return in_batches(self.decoder, z, batch_size)
-
-    def reconstruct(self, x: ArrayLike, batch_size: int = 1000) -> np.ndarray:
-        """Return the network's output for x, of the shape of x: decode(encode(x)), unless the penalty changes Z."""
-        return in_batches(self, x, batch_size)
-
-    def get_config(self) -> dict[str, Any]:
-        parts = {"encoder": self.encoder, "decoder": self.decoder, "penalty": self.penalty}
-        saved = {name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()}
-        return {**super().get_config(), **saved}
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        for name in ("encoder", "decoder", "penalty"):
-            config[name] = config[name] and keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
 
 
 def lecture_autoencoder(latent_dim: int = 2, kernel_initializer: Initializer = "glorot_uniform") -> Autoencoder:

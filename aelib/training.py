@@ -14,7 +14,7 @@ from keras import layers
 from numpy.typing import ArrayLike
 
 from aelib import _deprecated, _validation
-from aelib._network import chain, check_pair, check_validation_data, check_weights
+from aelib._network import check_pair, check_validation_data, check_weights, leaves
 from aelib.callbacks import ProgressLines, RaiseOnNaN
 
 __getattr__ = _deprecated.renamed_names(
@@ -240,6 +240,6 @@ def _build_before_tracing(model, x, y):
 def _xla_is_faster(model, steps):
     # Keras's "auto" never uses XLA on a CPU, where it makes dense layers faster and convolutions slower. It takes a
     # second or two to compile, which pays only for a long training of a large network.
-    slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in chain(model))
+    slower = any(isinstance(layer, layers.Conv2D) or not layer.supports_jit for layer in leaves(model))
     updates = steps * sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return not slower and updates >= 7e8

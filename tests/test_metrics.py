@@ -11,7 +11,7 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
 
-from aelib import metrics
+from aelib import layers, metrics
 
 
 def pair(shape=(5, 12, 10, 1), seed=0, noise=0.1, dtype="float32"):
@@ -141,6 +141,81 @@ def test_a_channel_of_a_code_tensor_is_a_unit():
     assert metrics.active_fraction(codes) == 1 / codes.size
 
 
+def test_feature_density_is_the_fraction_of_codes_that_use_each_unit():
+    codes = np.array([[0, 0.1, -0.2, 3], [0, 0, 0.1, -4]])
+    np.testing.assert_array_equal(metrics.feature_density(codes), [0, 0.5, 1, 1])
+    np.testing.assert_array_equal(metrics.feature_density(codes, threshold=0.1), [0, 0, 0.5, 1])
+    random = np.random.default_rng(0).normal(size=(10, 4, 4, 3))
+    expected = [np.mean([abs(value) > 0.5 for value in random[..., unit].ravel()]) for unit in range(3)]
+    np.testing.assert_allclose(metrics.feature_density(random, 0.5), expected)
+    sparse = np.where(abs(random) > 1, random, 0).reshape(-1, 3)
+    density = metrics.feature_density(sparse)
+    assert density.sum() == pytest.approx(np.count_nonzero(sparse, axis=1).mean()), "the mean L0"
+    sparse[:, 1] = 0
+    assert np.sum(metrics.feature_density(sparse) == 0) == metrics.dead_units(sparse) == 1
+
+
+def test_the_largest_cosine_of_each_feature_is_that_of_its_nearest_atom():
+    random = np.random.default_rng(0)
+    features, atoms = random.normal(size=(4, 6)), random.normal(size=(9, 6))
+    expected = [
+        max(feature @ atom / (np.linalg.norm(feature) * np.linalg.norm(atom)) for atom in atoms) for feature in features
+    ]
+    np.testing.assert_allclose(metrics.max_cosines(features, atoms), expected, rtol=1e-12)
+    assert metrics.mean_max_cosine(features, atoms) == pytest.approx(np.mean(expected), rel=1e-12)
+    assert type(metrics.mean_max_cosine(features, atoms)) is float
+    # One number per feature, not per atom.
+    assert metrics.max_cosines(atoms, features).shape == (9,)
+
+
+def test_features_are_found_whatever_the_length_and_the_order_of_the_atoms_but_not_their_sign():
+    features = np.random.default_rng(0).normal(size=(5, 7))
+    atoms = np.random.default_rng(1).uniform(0.1, 9, (5, 1)) * features[::-1]
+    assert metrics.mean_max_cosine(features, atoms) == pytest.approx(1, abs=1e-12)
+    assert metrics.mean_max_cosine(features[:1], -features[:1]) == pytest.approx(-1, abs=1e-12)
+    more = np.concatenate([atoms, np.random.default_rng(2).normal(size=(20, 7))])
+    assert metrics.mean_max_cosine(features, more) == pytest.approx(1, abs=1e-12)
+    assert metrics.mean_max_cosine(more, features) < 0.9
+
+
+@pytest.mark.parametrize("metric", [metrics.max_cosines, metrics.mean_max_cosine])
+def test_directions_that_do_not_match_or_have_no_length_are_refused(metric):
+    ones, zero = np.ones((2, 3)), np.array([[1, 1, 1], [0, 0, 0]])
+    message = refusal(lambda: metric(ones, np.ones((4, 2))))
+    assert message == "atoms must have 3 columns, as features; received shape (4, 2)"
+    for wrong in (zero, np.ones(3), np.ones((2, 3, 1))):
+        needed = "must have shape (n, dimensions) and no row of zeros; received shape"
+        assert refusal(lambda wrong=wrong: metric(wrong, ones)) == f"features {needed} {wrong.shape}"
+        assert refusal(lambda wrong=wrong: metric(ones, wrong)) == f"atoms {needed} {wrong.shape}"
+    for wrong in (np.full((2, 3), np.nan), np.zeros((0, 3)), "abc", None):
+        assert refusal(lambda wrong=wrong: metric(wrong, ones)).startswith("features must ")
+        assert refusal(lambda wrong=wrong: metric(ones, wrong)).startswith("atoms must ")
+
+
+def test_loss_recovered_is_one_for_the_original_loss_and_zero_for_the_ablated_one():
+    assert metrics.loss_recovered(0.2, 0.2, 2.2) == 1
+    assert metrics.loss_recovered(0.2, 2.2, 2.2) == 0
+    assert metrics.loss_recovered(0.25, 0.75, 2.25) == 0.75
+    assert metrics.loss_recovered(0.25, 4.25, 2.25) == -1, "worse than ablation"
+    assert metrics.loss_recovered(0.25, 0.05, 2.25) > 1, "better than the original"
+    assert metrics.loss_recovered(-3, -2, -1) == 0.5
+    assert type(metrics.loss_recovered(np.float32(0), np.float64(1), 2)) is float
+
+
+@pytest.mark.parametrize("name", ["loss", "replaced_loss", "ablated_loss"])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "1", None, True])
+def test_a_loss_that_is_no_number_is_named_and_shown(name, wrong):
+    losses = {"loss": 0.1, "replaced_loss": 0.2, "ablated_loss": 2.0, name: wrong}
+    message = refusal(lambda: metrics.loss_recovered(**losses))
+    assert message.startswith(f"{name} must be ") and message.endswith(f"received {wrong!r}")
+
+
+@pytest.mark.parametrize("ablated", [0.5, 0.25])
+def test_an_ablation_that_costs_nothing_leaves_nothing_to_recover(ablated):
+    message = refusal(lambda: metrics.loss_recovered(0.5, 0.6, ablated))
+    assert message == f"ablated_loss must exceed loss, 0.5; received {ablated}"
+
+
 def test_float32_images_are_summed_in_double_precision():
     # In float32 the mean of a million small errors beside a few large ones is off in the fifth digit.
     images = np.zeros((4, 500, 500, 1), "float32")
@@ -176,7 +251,7 @@ def test_no_images_are_refused(metric):
     assert message == "y_true must not be empty; received shape (0, 8, 8, 1)"
 
 
-@pytest.mark.parametrize("metric", [metrics.active_fraction, metrics.dead_units])
+@pytest.mark.parametrize("metric", [metrics.active_fraction, metrics.dead_units, metrics.feature_density])
 def test_no_codes_are_refused(metric):
     assert refusal(lambda: metric(np.zeros((0, 3)))) == "codes must not be empty; received shape (0, 3)"
 
@@ -237,6 +312,14 @@ def test_codes_that_require_a_gradient_are_taken():
 
     codes = torch.tensor([[0.0, 0.5], [0.0, -1.0]], requires_grad=True)
     assert metrics.active_fraction(codes) == 0.5 and metrics.dead_units(codes) == 1
+    np.testing.assert_array_equal(metrics.feature_density(codes), [0, 1])
+
+
+@pytest.mark.backend
+def test_atoms_of_a_dictionary_are_taken():
+    dictionary = layers.Dictionary(6)
+    dictionary.build((None, 4))
+    assert metrics.mean_max_cosine(keras.ops.convert_to_numpy(dictionary.kernel), dictionary.atoms) == pytest.approx(1)
 
 
 @pytest.mark.backend
