@@ -1,8 +1,10 @@
-// Replaces the picture in every .aelib-explorer of the page with an interactive map, once.
+// Replaces the picture in every .aelib-explorer of the page with an interactive figure, once: a map of the latent plane,
+// or thumbnails to choose from, with a slider and panels.
 (() => {
   const SIDE = 480, MARGIN = 10; // pixels of the map, and of its margin, so that a mark at the border is whole
+  const WIDTH = 720; // of a figure, where the page has room
   const STYLE = `
-    :host { display: block; font: 15px/1.4 system-ui, sans-serif; color: inherit; max-width: 720px; }
+    :host { display: block; font: 15px/1.4 system-ui, sans-serif; color: inherit; max-width: ${WIDTH}px; }
     * { box-sizing: border-box; }
     .row { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
     canvas { display: block; }
@@ -13,6 +15,22 @@
     figure { margin: 0; width: 150px; }
     figure canvas { width: 140px; height: auto; image-rendering: pixelated; border: 1px solid #767676; }
     figcaption { min-height: 4.2em; }
+    .items { display: flex; flex-wrap: wrap; gap: 5px; padding: 4px; margin: 0 -4px; }
+    .items canvas { cursor: pointer; outline: 1px solid #767676; image-rendering: pixelated; touch-action: manipulation; }
+    .items .shown { outline: 2px dashed currentColor; outline-offset: 1px; }
+    .items [aria-selected=true] { outline: 3px solid currentColor; outline-offset: 1px; }
+    .items canvas:focus-visible { outline: 3px solid #3584e4; }
+    .slider { display: flex; gap: 12px; align-items: center; margin: 8px 0; }
+    input { flex: 1; min-width: 0; max-width: 360px; height: 32px; margin: 0; accent-color: #3584e4; }
+    input:focus-visible { outline: 3px solid #3584e4; }
+    .value { font-variant-numeric: tabular-nums; }
+    .name { font-weight: 600; margin: 8px 0; }
+    .panels figure { max-width: 100%; }
+    .title { margin: 0 0 4px; }
+    .panels canvas { max-width: 100%; border: 0; outline: 1px solid #767676; } /* a border would take pixels */
+    .panels figcaption { display: grid; min-height: 0; margin-top: 2px; }
+    figcaption span { grid-area: 1 / 1; }
+    .space { visibility: hidden; } /* of the longest caption, so that the page does not jump */
     p { margin: 8px 0 0; }
     svg { width: 1.2em; height: 1.2em; vertical-align: -.25em; fill: none; stroke: currentColor; stroke-width: 1; }
     circle { stroke-width: 2; }
@@ -32,14 +50,26 @@
     return result;
   }
 
-  async function start(host) {
+  async function loaded(address) {
+    const image = new Image();
+    image.src = address;
+    await image.decode();
+    return image;
+  }
+
+  // Draws the image at an index of a sheet, whose images are as large as the canvas.
+  function draw(canvas, sheet, columns, index) {
+    const { width, height } = canvas;
+    canvas.getContext("2d").drawImage(sheet, (index % columns) * width, Math.floor(index / columns) * height,
+      width, height, 0, 0, width, height);
+  }
+
+  async function startMap(host) {
     const data = JSON.parse(host.dataset.map);
     const [left, right, bottom, top] = data.extent;
     const [height, width] = data.size;
     const decoded = host.querySelector("img");
-    const images = new Image();
-    images.src = data.images;
-    await Promise.all([decoded.decode(), images.decode()]);
+    const [images] = await Promise.all([loaded(data.images), decoded.decode()]);
 
     const help = "Move the mouse or drag a finger over the map, or choose it and use the arrow keys (with Shift: five steps).";
     const { dimensions } = data, rest = dimensions - 2;
@@ -89,9 +119,8 @@
         const distance = Math.hypot(data.codes[2 * index] - x, data.codes[2 * index + 1] - y);
         if (distance < least) [nearest, least] = [index, distance];
       });
-      decodedView.getContext("2d").drawImage(decoded, column * width, row * height, width, height, 0, 0, width, height);
-      nearestView.getContext("2d").drawImage(images, (nearest % data.columns) * width,
-        Math.floor(nearest / data.columns) * height, width, height, 0, 0, width, height);
+      draw(decodedView, decoded, data.points, row * data.points + column);
+      draw(nearestView, images, data.columns, nearest);
       decodedCaption.textContent = `decoded at (${x.toFixed(3)}, ${y.toFixed(3)})`;
       nearestCaption.textContent = `nearest test image: a ${data.names[data.labels[nearest]]}, ${least.toFixed(3)} away`;
       if (announce) status.textContent = `At ${x.toFixed(3)}, ${y.toFixed(3)}. The ${nearestCaption.textContent}.`;
@@ -136,8 +165,101 @@
     update(false);
   }
 
+  async function startBrowser(host) {
+    const { names, steps, step_name: stepName, step: first, thumbnails, panels } = JSON.parse(host.dataset.browse);
+    const [choices, ...sheets] = await Promise.all([thumbnails, ...panels].map((one) => loaded(one.images)));
+    let chosen = 0, shown = 0, step = first; // shown differs from chosen while the mouse is over another thumbnail
+
+    // Images are enlarged by a whole number, so that their pixels have one size.
+    const canvas = ([height, width], scale, attributes) =>
+      element("canvas", { width, height, style: `width: ${scale * width}px`, ...attributes });
+    const side = names.length > 24 ? 40 : 48, longer = Math.max(...thumbnails.size);
+    const options = names.map((name, index) => {
+      const scale = Math.min(Math.max(1, Math.round(side / longer)), 64 / longer);
+      const option = canvas(thumbnails.size, scale, { role: "option", "aria-label": name });
+      draw(option, choices, thumbnails.columns, index);
+      return option;
+    });
+    const items = element("div", { class: "items", role: "listbox", "aria-label": `Choose one of ${names.length}` }, ...options);
+    const slider = element("input", { type: "range", id: "step", min: 0, max: steps.length - 1, value: step });
+    const value = element("span", { class: "value", "aria-hidden": "true" });
+    const name = element("p", { class: "name" });
+    const status = element("p", { class: "status", role: "status" });
+    const views = panels.map(({ title, size, captions }) => {
+      const [height, width] = size;
+      const scale = Math.max(1, Math.min(Math.round(150 / height), Math.floor(WIDTH / width)));
+      const longest = captions.flat().reduce((one, other) => (other.length > one.length ? other : one), "");
+      const view = canvas(size, scale, { role: "img" }), caption = element("span", {});
+      const space = element("span", { class: "space", "aria-hidden": "true" }, longest);
+      const figure = element("figure", { style: `width: ${Math.max(140, scale * width)}px` },
+        element("p", { class: "title" }, title), view, ...(longest ? [element("figcaption", {}, space, caption)] : []));
+      return { figure, view, caption };
+    });
+    const help = `Move the mouse over the ${names.length} small images to preview them. Click, tap or use the arrow keys to choose one.`;
+    host.attachShadow({ mode: "open" }).append(
+      element("style", {}, STYLE), items,
+      ...(steps.length ? [element("div", { class: "slider" }, element("label", { for: "step" }, stepName), slider, value)] : []),
+      name, element("div", { class: "row panels" }, ...views.map(({ figure }) => figure)), element("p", {}, help), status);
+
+    function update(announce) {
+      options.forEach((option, index) => {
+        option.setAttribute("aria-selected", index === chosen);
+        option.setAttribute("tabindex", index === chosen ? 0 : -1);
+        option.classList.toggle("shown", index === shown);
+      });
+      const place = steps.length ? `${names[shown]}, ${stepName} ${steps[step]}` : names[shown];
+      const said = [place];
+      views.forEach(({ view, caption }, index) => {
+        const { title, steps: count, columns, captions } = panels[index], texts = captions[shown];
+        draw(view, sheets[index], columns, shown * count + (count > 1 ? step : 0));
+        view.setAttribute("aria-label", `${title}: ${place}`);
+        caption.textContent = texts.length > 1 ? texts[step] : texts[0];
+        if (caption.textContent) said.push(`${title}: ${caption.textContent}`);
+      });
+      name.textContent = names[shown];
+      value.textContent = steps[step] ?? "";
+      slider.setAttribute("aria-valuetext", value.textContent);
+      if (announce) status.textContent = `${said.join(". ")}.`;
+    }
+    function show(index) {
+      shown = index;
+      update(false);
+    }
+    function choose(index) {
+      chosen = shown = index;
+      update(true);
+      options[index].focus();
+    }
+
+    const plain = (event) => !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey;
+    items.addEventListener("pointerover", (event) => {
+      if (event.pointerType !== "touch" && options.includes(event.target)) show(options.indexOf(event.target));
+    });
+    items.addEventListener("pointerleave", () => show(chosen));
+    items.addEventListener("click", (event) => options.includes(event.target) && choose(options.indexOf(event.target)));
+    items.addEventListener("keydown", (event) => {
+      const row = options.filter((option) => option.offsetTop === options[0].offsetTop).length;
+      const index = { ArrowLeft: chosen - 1, ArrowRight: chosen + 1, ArrowUp: chosen - row, ArrowDown: chosen + row,
+        Home: 0, End: options.length - 1, Enter: chosen, " ": chosen }[event.key];
+      if (index === undefined || !plain(event)) return;
+      if (options[index]) choose(index);
+      event.preventDefault();
+      event.stopPropagation(); // JupyterLab would move to the next cell
+    });
+    slider.addEventListener("keydown", (event) => {
+      if (/^(Arrow|Page|Home|End)/.test(event.key) && plain(event)) event.stopPropagation();
+    });
+    slider.addEventListener("input", () => {
+      step = Number(slider.value);
+      update(false);
+    });
+    slider.addEventListener("change", () => update(true)); // said once a finger or button is up
+    update(false);
+  }
+
   for (const host of document.querySelectorAll(".aelib-explorer:not([data-started])")) {
     host.dataset.started = "";
+    const start = host.dataset.map ? startMap : startBrowser;
     start(host).catch(() => {}); // data that cannot be read: the picture stays as it is
   }
 })();

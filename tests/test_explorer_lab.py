@@ -1,4 +1,4 @@
-"""The map of the latent plane in a real JupyterLab: a stored output answers without a kernel, once it is trusted."""
+"""Interactive figures in a real JupyterLab: a stored output answers without a kernel, once it is trusted."""
 
 import os
 import re
@@ -18,10 +18,18 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from aelib import explorer, plots
 
 
-def stored_map():
-    """A notebook whose only cell shows a map, as Jupyter stores it."""
+def stored(name, made):
+    """Return a cell that shows a figure, as Jupyter stores it."""
+    data, metadata = made._repr_mimebundle_()
+    data = {"text/html": data["text/html"], "text/plain": data["text/plain"]}
+    output = new_output("execute_result", data=data, metadata=metadata, execution_count=1)
+    return new_code_cell(name, outputs=[output], execution_count=1)
+
+
+def stored_figures():
+    """Return a notebook whose cells show a map of the latent plane and thumbnails to choose from."""
     codes, labels = np.random.default_rng(0).random((20, 2)), np.arange(20) % 10
-    made = explorer.explore(
+    plane = explorer.explore(
         lambda z: np.ones((len(z), 8, 8, 1)) * z[:, :1, None, None],
         codes,
         np.zeros((20, 8, 8, 1)),
@@ -30,12 +38,17 @@ def stored_map():
         points=11,
         picture=plots.code_map(codes, labels, alt="Twenty codes"),
     )
-    data, metadata = made._repr_mimebundle_()
-    data = {"text/html": data["text/html"], "text/plain": data["text/plain"]}
-    output = new_output("execute_result", data=data, metadata=metadata, execution_count=1)
-    cell = new_code_cell("the_map", outputs=[output], execution_count=1)
+    images = np.random.default_rng(0).random((20, 8, 8, 1))
+    thumbnails = explorer.browse(
+        images,
+        {"image": images},
+        steps=[0, 1, 2],
+        step_name="noise",
+        picture=plots.curves({"a": ([1, 2], [3, 4])}, xlabel="x", ylabel="y", alt="A line"),
+    )
+    cells = [stored("the_map", plane), stored("the_thumbnails", thumbnails), new_code_cell("last")]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
 @pytest.fixture
@@ -43,7 +56,7 @@ def lab(tmp_path):
     """The address of a JupyterLab in a folder with one trusted and one untrusted notebook."""
     chromium()
     for name in ("trusted", "strange"):
-        nbformat.write(stored_map(), tmp_path / f"{name}.ipynb")
+        nbformat.write(stored_figures(), tmp_path / f"{name}.ipynb")
     own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     environment = {**os.environ, **own, "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
     trust = [sys.executable, "-m", "jupyter", "trust", "trusted.ipynb"]
@@ -88,7 +101,7 @@ def opened(running, address, name):
     return page
 
 
-def test_a_trusted_map_answers_and_a_strange_one_is_a_picture(lab):
+def test_trusted_figures_answer_and_keep_their_keys_and_strange_ones_are_pictures(lab):
     with browser() as running:
         page = opened(running, lab, "trusted")
         plane = page.locator("canvas.map")
@@ -99,8 +112,23 @@ def test_a_trusted_map_answers_and_a_strange_one_is_a_picture(lab):
         plane.focus()
         plane.press("ArrowRight")
         assert page.get_by_text("decoded at (0.400, 0.800)").count() == 1
+
+        page.get_by_role("option", name="item 3", exact=True).click()
+        cell = page.locator(".jp-Notebook-cell.jp-mod-active")
+        assert "the_thumbnails" in cell.inner_text()
+        name = page.locator(".name")
+        for key, shown in (("ArrowRight", "item 4"), ("ArrowUp", "item 4"), ("End", "item 20"), ("Enter", "item 20")):
+            page.keyboard.press(key)
+            assert name.inner_text() == shown
+        slider = page.get_by_role("slider", name="noise")
+        slider.click()
+        for key, step in (("Home", "0"), ("ArrowUp", "1"), ("ArrowRight", "2"), ("ArrowDown", "1")):
+            page.keyboard.press(key)
+            assert slider.get_attribute("aria-valuetext") == step
+        assert "the_thumbnails" in cell.inner_text()
         page.context.close()
 
         page = opened(running, lab, "strange")
-        page.locator(".jp-OutputArea-output img").wait_for(timeout=30_000)
-        assert page.locator("canvas.map").count() == 0
+        for output in page.locator(".jp-OutputArea-output").all():
+            output.locator("img").wait_for(timeout=30_000)
+        assert page.locator("canvas.map, [role=option]").count() == 0
