@@ -138,8 +138,8 @@ def test_nothing_is_added_while_no_unit_is_dead_nor_outside_of_training():
     assert [value(loss) for loss in model.losses] == [0]
     silence(model, DEAD, x := inputs(model))
     before = to_numpy(model.silent_for).copy()
-    for training in (False, None):
-        model(x, training=training)
+    for mode in (False, None):
+        model(x, training=mode)
         assert not model.losses
     model.encode(x), model.reconstruct(x)
     np.testing.assert_array_equal(to_numpy(model.silent_for), before)
