@@ -26,6 +26,8 @@ class Autoencoder(keras.Model):
         TypeError: if one of them is not a Keras layer.
     """
 
+    _PARTS = ("encoder", "decoder", "penalty")  # arguments that are layers, and the attributes that hold them
+
     def __init__(
         self, encoder: layers.Layer, decoder: layers.Layer, penalty: layers.Layer | None = None, **kwargs: Any
     ):
@@ -59,14 +61,14 @@ class Autoencoder(keras.Model):
         return in_batches(self, x, batch_size)
 
     def get_config(self) -> dict[str, Any]:
-        parts = {"encoder": self.encoder, "decoder": self.decoder, "penalty": self.penalty}
+        parts = {name: getattr(self, name) for name in self._PARTS}
         saved = {name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **saved}
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for name in ("encoder", "decoder", "penalty"):
+        for name in cls._PARTS:
             config[name] = config[name] and keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
 
@@ -94,6 +96,8 @@ class AuxKAutoencoder(Autoencoder):
         TypeError: if a part is not a Keras layer.
         ValueError: for numbers out of range, or, when built, an encoder whose output is not (n, units).
     """
+
+    _PARTS = ("encoder", "decoder", "sparsity")
 
     def __init__(
         self,
@@ -153,15 +157,5 @@ class AuxKAutoencoder(Autoencoder):
         return self.sparsity(self.encoder(x, training=training), training=training)
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["penalty"]
-        sparsity = keras.saving.serialize_keras_object(self.sparsity)
         own = {"k_aux": self.largest.k, "weight": self.weight, "dead_after": self.dead_after}
-        return {**config, "sparsity": sparsity, **own}
-
-    @classmethod
-    def from_config(cls, config):
-        parts = {
-            name: keras.saving.deserialize_keras_object(config[name]) for name in ("encoder", "decoder", "sparsity")
-        }
-        return cls(**{**config, **parts})
+        return {**super().get_config(), **own}

@@ -29,6 +29,17 @@ def browser():
             chrome.close()
 
 
+def drag(page, *places):
+    """Put a finger down at the first of some places, drag it over the others, and lift it."""
+    session = page.context.new_cdp_session(page)
+    for index, (x, y) in enumerate(places):
+        kind = "touchMove" if index else "touchStart"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(30)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(300)
+
+
 class Visit:
     """A page of a report, opened from disk; `complaints` are console errors, exceptions and failed requests."""
 

@@ -27,6 +27,15 @@ def codes_like(*shape, seed=0):
     return images_like(shape[1:], shape[0], seed, 0.02, 0.98)
 
 
+def keep_largest(codes, k):
+    """Return codes with all but the k entries of each row that are largest in size at zero: what TopK must give."""
+    kept = np.zeros_like(codes)
+    for row, out in zip(codes, kept, strict=True):
+        largest = np.argsort(-abs(row), kind="stable")[:k]
+        out[largest] = row[largest]
+    return kept
+
+
 def depth_to_space(values):
     """Return (n, h, w, 4c) as (n, 2h, 2w, c), pixel by pixel: what the layer DepthToSpace must give."""
     n, height, width, channels = values.shape[0], 2 * values.shape[1], 2 * values.shape[2], values.shape[3] // 4

@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from helpers import refusal, value
+from helpers import keep_largest, refusal, value
 from keras import ops
 
 from aelib import layers, models, training
@@ -33,14 +33,6 @@ def auxk(*, k=2, k_aux=2, bias=False, sparsity=None, **kwargs):
     if bias:
         decoder.layers[0].bias.assign(normal(FEATURES, seed=6))
     return model
-
-
-def keep_largest(codes, k):
-    kept = np.zeros_like(codes)
-    for row, out in zip(codes, kept, strict=True):
-        largest = np.argsort(-abs(row), kind="stable")[:k]
-        out[largest] = row[largest]
-    return kept
 
 
 def forward(model, x, k=2):

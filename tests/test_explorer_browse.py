@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import Visit, browser, chromium
+from browser import Visit, browser, chromium, drag
 
 from aelib import explorer, plots
 from aelib.series.page import harmless
@@ -206,17 +206,6 @@ def test_only_the_keys_that_a_control_uses_stay_from_the_page(page):
             *("a", "Escape", "ArrowDown", "Enter")
         ]
         page.get_by_role("option").first.click()
-
-
-def drag(page, *places):
-    """Put a finger down at the first of some places, drag it over the others, and lift it."""
-    session = page.context.new_cdp_session(page)
-    for index, (x, y) in enumerate(places):
-        kind = "touchMove" if index else "touchStart"
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        page.wait_for_timeout(30)
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(300)
 
 
 def test_a_tap_chooses_and_a_finger_moves_the_slider(phone):

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import browser, chromium
+from browser import browser, chromium, drag
 
 from aelib import explorer, plots
 
@@ -51,17 +51,6 @@ def phone(chrome, tmp_path):
     yield opened
     for context in contexts:
         context.close()
-
-
-def drag(page, *places):
-    """Put a finger down at the first of some places, drag it over the others, and lift it."""
-    session = page.context.new_cdp_session(page)
-    for index, (x, y) in enumerate(places):
-        kind = "touchMove" if index else "touchStart"
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        page.wait_for_timeout(30)
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(300)
 
 
 def place(page, x, y):

@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from helpers import autoencoder, codes_like, depth_to_space, gradient, images_like, refusal
+from helpers import autoencoder, codes_like, depth_to_space, gradient, images_like, keep_largest, refusal
 from keras import ops
 
 from aelib import corruption, layers, models, training
@@ -17,14 +17,6 @@ from aelib.regularizers import KLSparsity, L1Sparsity
 to_numpy = ops.convert_to_numpy
 
 # TopK, Dictionary, UnrolledEncoder
-
-
-def keep_largest(codes, k):
-    kept = np.zeros_like(codes)
-    for row, out in zip(codes, kept, strict=True):
-        largest = np.argsort(-abs(row), kind="stable")[:k]
-        out[largest] = row[largest]
-    return kept
 
 
 @pytest.mark.backend
