@@ -54,6 +54,8 @@ def number(value: Any, name: str, low: float = 0.0, high: float = math.inf, *, b
     if not inside:
         if high < math.inf:
             allowed = f"a number in {bounds[0]}{low:g}, {high:g}{bounds[1]}"
+        elif low == -math.inf:
+            allowed = "a finite number"
         else:
             allowed = f"a finite number, {low:g} or more" if bounds[0] == "[" else f"a finite number above {low:g}"
         raise ValueError(f"{name} must be {allowed}; received {_shown(value)}")

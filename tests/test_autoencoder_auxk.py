@@ -198,6 +198,12 @@ def test_the_model_trains_under_every_dtype_policy(policy, set_dtype_policy):
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mse"])
     history = model.fit(x, x, batch_size=20, epochs=10, verbose=0).history
     assert history["mse"][-1] < history["mse"][0] and np.all(np.isfinite(history["loss"]))
+    assert model.largest.dtype_policy.name == policy
+
+
+@pytest.mark.backend
+def test_dead_units_are_chosen_in_the_precision_of_the_model():
+    assert auxk(dtype="float64").largest.compute_dtype == "float64"
 
 
 def with_dead_units(weight):

@@ -39,7 +39,7 @@ MISTAKES = {
         "kl": ("((1 - q) * np.log((1 - q) / rho) + q * np.log(q / (1 - rho)))", "(q * np.log(q / (1 - rho)))"),
         "reverse": ("rho * np.log(rho / (1 - q))", "rho * np.log(rho / q)"),
         "gradient": (" / len(z)", ""),
-        "topk": ("np.argsort(z, axis=1)", "np.argsort(np.abs(z), axis=1)"),
+        "topk": ("np.argsort(abs(z), axis=1)", "np.argsort(z, axis=1)"),
         "active": ("z != 0", "np.abs(z) > 1e-6"),
         "weight": ("1 - share", "share"),
     },

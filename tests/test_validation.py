@@ -61,6 +61,7 @@ def test_an_image_shape_has_three_sizes(value):
     [
         (0, np.inf, "[]", [0, 1e30, np.float32(2), np.int64(3)], [-1e-9, np.inf, np.nan], "a finite number, 0 or more"),
         (0, np.inf, "(]", [1e-9, 5], [0, -1, np.inf], "a finite number above 0"),
+        (-np.inf, np.inf, "[]", [-1e30, 0], [-np.inf, np.inf, np.nan, "1"], "a finite number"),
         (0, 1, "[]", [0, 1, 0.5], [-0.1, 1.1], "a number in [0, 1]"),
         (0, 1, "()", [0.1], [0, 1], "a number in (0, 1)"),
         (0, 1, "[)", [0], [1], "a number in [0, 1)"),
